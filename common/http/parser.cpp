@@ -1,0 +1,262 @@
+#include "common/http/parser.h"
+
+#include "common/assert.h"
+#include "common/http/rules.h"
+
+#include <algorithm>
+
+// In loose mode llhttp takes bytes that a server behind us may read in another way.
+static_assert(LLHTTP_STRICT_MODE == 1, "llhttp and its includers are compiled with LLHTTP_STRICT_MODE=1");
+
+namespace holdfast {
+namespace {
+
+std::string_view trim_right(std::string_view text) {
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+/// True where a head may end in `bytes`, judged with the few bytes that came before.
+bool may_end_head(std::string_view before, std::string_view bytes) {
+  const std::size_t overlap = std::min<std::size_t>(before.size(), 3);
+  char joint[6];
+  std::size_t joint_bytes = before.copy(joint, overlap, before.size() - overlap);
+  joint_bytes += bytes.copy(joint + joint_bytes, 3);
+  const auto has_end = [](std::string_view text) {
+    return text.find("\n\r\n") != std::string_view::npos || text.find("\n\n") != std::string_view::npos;
+  };
+  return has_end({joint, joint_bytes}) || has_end(bytes);
+}
+
+}  // namespace
+
+MessageParser::MessageParser(llhttp_type_t type, const ParserLimits& limits, HeadScratch& scratch)
+    : limits_(limits), scratch_(scratch) {
+  limits_.fields = std::min(limits_.fields, kFieldsMax);
+  llhttp_init(&parser_, type, &settings());
+  parser_.data = this;
+}
+
+Side MessageParser::peer() const { return parser_.type == HTTP_REQUEST ? Side::Downstream : Side::Upstream; }
+
+void MessageParser::start_message() {
+  llhttp_reset(&parser_);
+  phase_ = Phase::Head;
+  field_count_ = trailer_count_ = trailer_bytes_ = 0;
+  name_ = start_line_ = {};
+  value_begin_ = nullptr;
+  value_bytes_ = 0;
+}
+
+Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
+  const std::string_view fresh(bytes.data(), bytes.size());
+  if (phase_ == Phase::Ended) start_message();
+  if (phase_ == Phase::Body) return execute(fresh);
+
+  // In the head: llhttp is given the whole of it at one go, from its first byte, so that all views are of one
+  // buffer. It is asked twice at most before the last time: first with what came first, to refuse rubbish early.
+  const std::size_t held = partial_.size();
+  if (held > 0) {
+    const bool may_end = may_end_head(partial_, fresh);
+    partial_.append(fresh);
+    if (!may_end) {
+      if (partial_.size() <= limits_.head_bytes) return fresh.size();
+      const bool in_start_line = partial_.find('\n') == std::string::npos;
+      return in_start_line && parser_.type == HTTP_REQUEST
+                 ? failure(Code::TargetTooLong, peer(), "the request target is too long")
+                 : failure(Code::HeadTooLarge, peer(), "the head is too large");
+    }
+    start_message();
+  }
+  const std::string_view input = held > 0 ? std::string_view(partial_) : fresh;
+  const auto used = execute(input);
+  if (!used) return used;
+  if (phase_ == Phase::Head) {  // not whole yet: all of it was looked at, and all of it is kept
+    if (input.size() > limits_.head_bytes) return failure(Code::HeadTooLarge, peer(), "the head is too large");
+    if (held == 0) partial_.assign(fresh);
+    return fresh.size();
+  }
+  partial_ = std::string();  // an idle connection holds no buffer
+  return *used - held;
+}
+
+Result<std::size_t> MessageParser::execute(std::string_view bytes) {
+  input_ = bytes;
+  const llhttp_errno_t outcome = llhttp_execute(&parser_, bytes.data(), bytes.size());
+  switch (outcome) {
+    case HPE_OK:
+      return bytes.size();
+    case HPE_PAUSED:  // by on_message_complete
+      return static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
+    default:
+      // A callback of ours says why by itself; what code llhttp makes of its refusal depends on the callback.
+      if (!error_.why.empty()) return tl::unexpected(error_);
+      return failure(Code::BadMessage, peer(), "not a valid HTTP/1.1 message");
+  }
+}
+
+bool MessageParser::finish() {
+  if (phase_ != Phase::Body || llhttp_message_needs_eof(&parser_) == 0) return false;
+  phase_ = Phase::Ended;
+  message_complete();
+  return true;
+}
+
+int MessageParser::fail(Code code, std::string_view why) {
+  error_ = Error{.code = code, .side = peer(), .why = why};
+  return -1;
+}
+
+int MessageParser::on_url(llhttp_t* llhttp, const char* at, std::size_t length) {
+  auto& self = *static_cast<MessageParser*>(llhttp->data);
+  self.start_line_ = {at, length};
+  if (length > self.limits_.target_bytes) return self.fail(Code::TargetTooLong, "the request target is too long");
+  return 0;
+}
+
+int MessageParser::on_status(llhttp_t* llhttp, const char* at, std::size_t length) {
+  static_cast<MessageParser*>(llhttp->data)->start_line_ = {at, length};
+  return 0;
+}
+
+int MessageParser::on_field_name(llhttp_t* llhttp, const char* at, std::size_t length) {
+  auto& self = *static_cast<MessageParser*>(llhttp->data);
+  self.name_ = {at, length};
+  return 0;
+}
+
+int MessageParser::on_field_value(llhttp_t* llhttp, const char* at, std::size_t length) {
+  auto& self = *static_cast<MessageParser*>(llhttp->data);
+  if (self.value_begin_ == nullptr) self.value_begin_ = at;
+  self.value_bytes_ += length;
+  return 0;
+}
+
+int MessageParser::on_field_complete(llhttp_t* llhttp) {
+  auto& self = *static_cast<MessageParser*>(llhttp->data);
+  const std::string_view value =
+      self.value_begin_ == nullptr ? std::string_view{} : std::string_view{self.value_begin_, self.value_bytes_};
+  self.value_begin_ = nullptr;
+  self.value_bytes_ = 0;
+  if (self.phase_ == Phase::Head) {
+    if (self.field_count_ >= self.limits_.fields) return self.fail(Code::HeadTooLarge, "too many fields");
+    Field& field = self.scratch_.fields[self.field_count_++];
+    field.name = self.name_;
+    field.value = trim_right(value);
+    field.id = field_id(field.name);
+    return 0;
+  }
+  // A trailer: dropped (RFC 9110 §6.5.1 allows it), after a look at how much of that there is.
+  self.trailer_bytes_ += self.name_.size() + value.size();
+  if (++self.trailer_count_ > self.limits_.fields || self.trailer_bytes_ > self.limits_.head_bytes) {
+    return self.fail(Code::HeadTooLarge, "too many trailer fields");
+  }
+  return 0;
+}
+
+int MessageParser::on_head_complete(llhttp_t* llhttp) {
+  auto& self = *static_cast<MessageParser*>(llhttp->data);
+  llhttp->upgrade = 0;  // what follows is HTTP until a 101 that was asked for
+  const char* head_begin = self.input_.data();
+  const char* const input_end = head_begin + self.input_.size();
+  while (head_begin != input_end && (*head_begin == '\r' || *head_begin == '\n')) ++head_begin;
+  const auto fields = self.fields();
+  const char* last = fields.empty() ? self.start_line_.data() : fields.back().name.data();
+  if (last != nullptr && static_cast<std::size_t>(last - head_begin) > self.limits_.head_bytes) {
+    return self.fail(Code::HeadTooLarge, "the head is too large");
+  }
+  if (!is_one_field_a_line({head_begin, static_cast<std::size_t>(input_end - head_begin)}, fields)) {
+    return self.fail(Code::BadMessage, "a folded or misplaced header line");
+  }
+  if (llhttp->http_major != 1 || llhttp->http_minor > 1) {
+    return self.fail(Code::Unsupported, "an HTTP version other than 1.0 and 1.1");
+  }
+  const auto skips_body = self.head_complete();
+  if (!skips_body) {
+    self.error_ = skips_body.error();
+    return -1;
+  }
+  self.phase_ = Phase::Body;
+  return *skips_body ? 1 : 0;
+}
+
+int MessageParser::on_body_bytes(llhttp_t* llhttp, const char* at, std::size_t length) {
+  static_cast<MessageParser*>(llhttp->data)->body({at, length});
+  return 0;
+}
+
+int MessageParser::on_message_complete(llhttp_t* llhttp) {
+  auto& self = *static_cast<MessageParser*>(llhttp->data);
+  self.phase_ = Phase::Ended;
+  self.message_complete();
+  return HPE_PAUSED;
+}
+
+const llhttp_settings_t& MessageParser::settings() {
+  static const llhttp_settings_t all = [] {
+    llhttp_settings_t made;
+    llhttp_settings_init(&made);
+    made.on_url = on_url;
+    made.on_status = on_status;
+    made.on_header_field = on_field_name;
+    made.on_header_value = on_field_value;
+    made.on_header_value_complete = on_field_complete;
+    made.on_headers_complete = on_head_complete;
+    made.on_body = on_body_bytes;
+    made.on_message_complete = on_message_complete;
+    return made;
+  }();
+  return all;
+}
+
+RequestParser::RequestParser(const ParserLimits& limits, HeadScratch& scratch, RequestSink& sink)
+    : MessageParser(HTTP_REQUEST, limits, scratch), sink_(sink) {}
+
+Result<bool> RequestParser::head_complete() {
+  RequestHead head;
+  head.version = parser_.http_minor == 0 ? Version::Http10 : Version::Http11;
+  head.method_text = llhttp_method_name(static_cast<llhttp_method_t>(parser_.method));
+  head.method = method_from(head.method_text);
+  head.target = start_line_;
+  head.fields = fields();
+  if (const auto judged = judge_request(head); !judged) return tl::unexpected(judged.error());
+  sink_.on_request_head(head);
+  return false;
+}
+
+ResponseParser::ResponseParser(const ParserLimits& limits, HeadScratch& scratch, ResponseSink& sink)
+    : MessageParser(HTTP_RESPONSE, limits, scratch), sink_(sink) {}
+
+Result<std::size_t> ResponseParser::parse(std::span<const char> bytes) {
+  std::size_t used = 0;
+  do {
+    is_interim_ = false;
+    const auto more = MessageParser::parse(bytes.subspan(used));
+    if (!more) return more;
+    used += *more;
+  } while (is_interim_ && used < bytes.size());
+  return used;
+}
+
+Result<bool> ResponseParser::head_complete() {
+  ResponseHead head;
+  head.version = parser_.http_minor == 0 ? Version::Http10 : Version::Http11;
+  head.status = parser_.status_code;
+  head.reason = start_line_;
+  head.fields = fields();
+  if (const auto judged = judge_response(head, method_); !judged) return tl::unexpected(judged.error());
+  if (head.status == 101) return failure(Code::BadMessage, Side::Upstream, "a 101 that nobody asked for");
+  is_interim_ = head.status < 200;
+  if (is_interim_) {
+    sink_.on_response_interim(head);
+  } else {
+    sink_.on_response_head(head);
+  }
+  return is_bodiless(method_, head.status);
+}
+
+void ResponseParser::message_complete() {
+  if (!is_interim_) sink_.on_response_end();
+}
+
+}  // namespace holdfast

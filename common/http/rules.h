@@ -1,0 +1,49 @@
+// The RFCs' judgements about a message, as pure functions: framing, hop-by-hop, idempotence, targets.
+// What llhttp lets through and we do not is refused here, and only here.
+// Thread: any.
+#pragma once
+
+#include "common/http/head.h"
+#include "common/result.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace holdfast {
+
+/// Reads a Content-Length value (RFC 9110 §8.6): digits only; no sign, list or overflow.
+Result<std::uint64_t> content_length(std::string_view value);
+
+/// Judges a request whose start line and fields are set, and fills in what follows from them: host, framing,
+/// keep-alive, expectation. An error is the client's doing.
+Result<void> judge_request(RequestHead& head);
+
+/// Judges a response to a request of method `method`, as judge_request(). An error is the server's doing.
+Result<void> judge_response(ResponseHead& head, Method method);
+
+/// True where `raw`, the bytes of a whole head, is built of exactly the start line and these fields, one on each
+/// line, every line ended by CR LF: no folded line, no bare LF, nothing between.
+bool is_one_field_a_line(std::string_view raw, std::span<const Field> fields);
+
+/// A target in one of the forms of RFC 9112 §3.2 that `method` may have, of visible ASCII and without fragment.
+bool is_valid_target(Method method, std::string_view target);
+
+/// A Host value (RFC 9110 §7.2): a registered name or IP literal, perhaps a port. Empty is allowed by the RFC, not here.
+bool is_valid_host(std::string_view host);
+
+/// Ends here, always (RFC 9110 §7.6.1 and the fields of old that browsers and proxies still send).
+bool is_hop_by_hop(FieldId id);
+
+/// True where the Connection value `connection` names `field`.
+bool connection_names(std::string_view connection, std::string_view field);
+
+/// RFC 9110 §9.2.2: repeating it does no more than doing it once.
+bool is_idempotent(Method method);
+
+/// True where no body may follow whatever the fields say (RFC 9112 §6.3 rule 1).
+bool is_bodiless(Method request_method, int status);
+
+/// The response's usual reason phrase, empty where there is none.
+std::string_view reason_phrase(int status);
+
+}  // namespace holdfast

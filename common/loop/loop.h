@@ -1,0 +1,82 @@
+// One thread's uv loop: its clock, its shared read buffer, work before it sleeps, messages from other threads.
+// Thread: the one that calls run(), but for post().
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <uv.h>
+#include <vector>
+
+namespace holdfast {
+
+/// A loop's time: milliseconds, read once a turn (uv_now).
+struct LoopClock {
+  using duration = std::chrono::milliseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<LoopClock>;
+  static constexpr bool is_steady = true;
+};
+using TimePoint = LoopClock::time_point;
+
+class Loop {
+ public:
+  Loop();
+  /// Closes what is still open in the loop and lets libuv finish with it.
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  uv_loop_t* uv() { return &loop_; }
+
+  /// The time at which this turn began; cheap.
+  TimePoint now() const {
+    return TimePoint(LoopClock::duration(static_cast<LoopClock::rep>(uv_now(&loop_))));
+  }
+
+  /// Serves until stop().
+  void run();
+  /// Ends run() after this turn.
+  void stop();
+
+  /// Runs `task` on the loop's thread, soon. Thread: any. For messages, not for the data path: it locks and allocates.
+  void post(std::function<void()> task);
+
+  using Deferred = void (*)(void* object);
+  /// Calls `task(object)` once, on this thread, before the loop next sleeps; what it defers itself comes in the same round.
+  void defer(void* object, Deferred task);
+
+  /// Destroys `object` before the loop next sleeps, when none of its functions is on the stack any more.
+  template <class T>
+  void retire(std::unique_ptr<T> object) {
+    if (object == nullptr) return;
+    defer(object.release(), [](void* retired) { delete static_cast<T*>(retired); });
+  }
+
+  /// Where every socket of this loop reads to; its bytes are good until the next read.
+  std::span<char> read_buffer() { return read_buffer_; }
+
+ private:
+  struct Entry {
+    void* object;
+    Deferred run;
+  };
+
+  void run_deferred();
+  void run_posted();
+
+  uv_loop_t loop_{};
+  uv_prepare_t prepare_{};
+  uv_async_t wake_{};
+  std::vector<Entry> deferred_;
+  std::mutex posted_mutex_;
+  std::vector<std::function<void()>> posted_;
+  std::array<char, 64 * 1024> read_buffer_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,53 @@
+// A listening TCP socket on one loop: bind, SO_REUSEPORT, accept.
+// Thread: the loop's.
+#pragma once
+
+#include "common/loop/loop.h"
+#include "common/net/address.h"
+#include "common/net/stream.h"
+#include "common/result.h"
+
+#include <memory>
+
+namespace holdfast {
+
+/// Told of each new connection.
+class ListenerUser {
+ public:
+  /// `stream` is accepted and silent: give it a user, then start reading.
+  virtual void on_accept(Stream stream) = 0;
+
+ protected:
+  ~ListenerUser() = default;
+};
+
+/// Who else may listen at the same address.
+enum class PortSharing {
+  Alone,   // AddressInUse where anybody listens there
+  Shared,  // with others of ours that said Shared as well (SO_REUSEPORT)
+};
+
+class Listener {
+ public:
+  /// Binds and listens. Port 0 takes a free one: see address().
+  static Result<Listener> open(Loop& loop, const Address& address, PortSharing sharing, ListenerUser& user);
+
+  const Address& address() const { return address_; }
+  /// Stops taking connections; those in the accept queue are reset by the kernel.
+  void close() { block_.reset(); }
+  bool is_open() const { return block_ != nullptr; }
+
+ private:
+  struct Block;
+  struct CloseLater {
+    void operator()(Block* block) const noexcept;
+  };
+  Address address_;
+  std::unique_ptr<Block, CloseLater> block_;
+};
+
+/// AddressInUse where somebody listens at `address` already, even one who shares it.
+/// With SO_REUSEPORT the kernel would let two programs of one user listen side by side unnoticed.
+Result<void> check_address_free(const Address& address);
+
+}  // namespace holdfast

@@ -1,0 +1,83 @@
+// A TCP stream on a loop: reads into the loop's shared buffer, writes at once, keeps only what a slow peer leaves.
+// Thread: the loop's.
+#pragma once
+
+#include "common/loop/loop.h"
+#include "common/net/address.h"
+#include "common/result.h"
+
+#include <cstddef>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace holdfast {
+
+/// Told what happens on a stream. Its functions may close the stream, yet must not destroy themselves: retire.
+class StreamUser {
+ public:
+  /// Bytes came. The view dies with this call.
+  virtual void on_bytes(std::span<const char> bytes) = 0;
+  /// The peer sends no more (FIN); it may still read.
+  virtual void on_end_of_stream() = 0;
+  /// The connection broke, or never came about: close the stream, it is of no more use.
+  virtual void on_broken(const Error& error) = 0;
+  /// What write() had left over has gone out.
+  virtual void on_drained() {}
+  /// connect() succeeded.
+  virtual void on_connected() {}
+
+ protected:
+  ~StreamUser() = default;
+};
+
+/// Owns a socket. Closing or destroying it is safe at any time: what libuv may still touch lives on by itself.
+class Stream {
+ public:
+  Stream() = default;  // closed
+  explicit Stream(Loop& loop);
+
+  /// Takes the next connection of a listening handle.
+  Result<void> accept(uv_stream_t* server);
+  /// Begins to connect; on_connected() or on_broken() follows, never from inside this call.
+  Result<void> connect(const Address& to);
+
+  void set_user(StreamUser* user);
+  bool is_open() const { return block_ != nullptr; }
+
+  /// Both do nothing when called twice. Without reading, neither bytes nor the end of the stream are seen.
+  void start_reading();
+  void stop_reading();
+  bool is_reading() const;
+
+  /// Sends the pieces in order, at once as far as the kernel takes them; the rest is copied and goes out later.
+  /// An error means that the connection is broken; on_broken() is not called for it.
+  Result<void> write(std::initializer_list<std::string_view> pieces);
+  Result<void> write(std::string_view bytes) { return write({bytes}); }
+  /// Bytes that write() accepted and the kernel has not yet.
+  std::size_t unsent_bytes() const;
+  /// Sends FIN after what is unsent. Reading goes on.
+  void finish_writing();
+
+  /// Closes; what is unsent is lost.
+  void close() { block_.reset(); }
+  /// Closes with RST, so that the peer cannot take what it has for the whole.
+  void reset();
+
+  Address peer() const;
+  /// The descriptor, for questions to the kernel.
+  int fd() const;
+
+ private:
+  struct Block;
+  struct CloseLater {
+    void operator()(Block* block) const noexcept;
+  };
+
+  static void send_unsent(Block& block);
+
+  std::unique_ptr<Block, CloseLater> block_;
+};
+
+}  // namespace holdfast
