@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace holdfast {
 
@@ -66,8 +67,8 @@ class Responder {
 
  private:
   friend class HttpConnection;
-  explicit Responder(class HttpConnection* connection);
-  class HttpConnection* connection_ = nullptr;
+  explicit Responder(class HttpConnection& connection);
+  class HttpConnection* connection_ = nullptr;  // null once answered or left; the connection knows us too
 };
 
 class HttpHandler {
@@ -86,6 +87,8 @@ struct ServerCounts {
   std::uint64_t refused = 0;  // answered 4xx by the server itself: bad messages, limits, time-outs
   std::size_t open = 0;
 };
+
+class HttpConnection;
 
 class HttpServer : private ListenerUser {
  public:
@@ -118,6 +121,7 @@ class HttpServer : private ListenerUser {
   TimeoutClass& timeouts_head_;
   TimeoutClass& timeouts_idle_;
   TimeoutClass& timeouts_stall_;
+  std::unique_ptr<struct HttpServerScratch> scratch_;
   std::vector<Listener> listeners_;
   List<class HttpConnection> connections_;
   ServerCounts counts_;
