@@ -51,6 +51,9 @@ class Loop {
   /// Calls `task(object)` once, on this thread, before the loop next sleeps; what it defers itself comes in the same round.
   void defer(void* object, Deferred task);
 
+  /// Runs what was deferred now. For the end, when the loop does not turn any more.
+  void settle() { run_deferred(); }
+
   /// Destroys `object` before the loop next sleeps, when none of its functions is on the stack any more.
   template <class T>
   void retire(std::unique_ptr<T> object) {

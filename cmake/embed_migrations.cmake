@@ -1,0 +1,11 @@
+# Writes OUT, a C++ source with the texts of the SQL files FILES in the order of their names (app/store/migrations.h).
+set(text "#include \"app/store/migrations.h\"\n\nnamespace holdfast::app {\n\n")
+string(APPEND text "const std::vector<Migration>& migrations() {\n  static const std::vector<Migration> all{\n")
+list(SORT FILES)
+foreach(file ${FILES})
+  file(READ ${file} sql)
+  get_filename_component(name ${file} NAME_WE)
+  string(APPEND text "      {\"${name}\", R\"sql(${sql})sql\"},\n")
+endforeach()
+string(APPEND text "  };\n  return all;\n}\n\n}  // namespace holdfast::app\n")
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,244 @@
+// Reads YAML and the environment into what Keys describe, collecting every error with its place.
+#include "common/config/keys.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <numeric>
+#include <set>
+#include <sstream>
+#include <utility>
+#include <yaml-cpp/yaml.h>
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kFileBytesMax = 1024 * 1024;
+constexpr std::size_t kElementsMax = 256;  // of a map or list of structs: their vectors have room for these
+
+/// How many letters differ (Levenshtein).
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string file) : file_(std::move(file)) {}
+
+  void read_map(const YAML::Node& node, Keys& keys, const std::string& prefix) {
+    if (node.IsNull() || !node.IsDefined()) return;
+    if (!node.IsMap()) return fail(node, path_or_file(prefix), "not a section", "key: value lines");
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) {
+        fail(entry.first, path_or_file(prefix), "a key that is no word", "key: value lines");
+        continue;
+      }
+      const std::string name = entry.first.Scalar();
+      if (!seen.insert(name).second) {
+        fail(entry.first, prefix + name, "given twice", "each key once");
+        continue;
+      }
+      read_key(entry.first, entry.second, keys, prefix, name);
+    }
+  }
+
+  void read_environment(Keys& keys, const std::string& prefix) {
+    for (const auto& key : keys.all()) {
+      if (key->kind == Key::Kind::Section) read_environment(*key->section, prefix + key->name + ".");
+      if (key->variable.empty()) continue;
+      const char* value = std::getenv(key->variable.c_str());
+      if (value == nullptr || *value == '\0') continue;
+      if (key->kind == Key::Kind::List) key->clear();
+      if (const Wrong wrong = key->parse(value)) {
+        errors_.push_back("environment variable " + key->variable + ": " + said(*key, value, *wrong) +
+                          "; allowed: " + key->allowed);
+      }
+    }
+  }
+
+  /// Once everything has been read.
+  void run_checks(const Keys& keys) {
+    run_checks_of(keys, "");
+    for (const auto& [prefix, element] : elements_) run_checks_of(*element, prefix);
+  }
+
+  std::vector<std::string> take_errors() { return std::move(errors_); }
+
+  void fail_at(const YAML::Mark& mark, const std::string& key, std::string_view what) {
+    errors_.push_back(place_text(mark) + ": " + key + (key.empty() ? "" : ": ") + std::string(what));
+  }
+
+ private:
+  std::string path_or_file(const std::string& prefix) const {
+    return prefix.empty() ? std::string("the file") : prefix.substr(0, prefix.size() - 1);
+  }
+  std::string place_text(const YAML::Mark& mark) const {
+    return file_ + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1);
+  }
+  static std::string said(const Key& key, std::string_view value, std::string_view wrong) {
+    if (key.is_secret) return std::string(wrong);
+    return "'" + std::string(value.substr(0, 100)) + "': " + std::string(wrong);
+  }
+
+  void fail(const YAML::Node& node, const std::string& key, std::string_view what, std::string_view allowed) {
+    errors_.push_back(place_text(node.Mark()) + ": " + key + ": " + std::string(what) +
+                      "; allowed: " + std::string(allowed));
+  }
+
+  void read_key(const YAML::Node& word, const YAML::Node& value, Keys& keys, const std::string& prefix,
+                const std::string& name) {
+    for (const auto& key : keys.all()) {
+      if (key->name == name) return read_value(word, value, *key, prefix + name);
+    }
+    for (const auto& [alias, path] : keys.aliases()) {
+      if (alias != name) continue;
+      if (Key* key = find(keys, path)) return read_value(word, value, *key, prefix + path);
+    }
+    std::string nearest;
+    std::size_t best = std::max<std::size_t>(2, name.size() / 3) + 1;
+    const auto consider = [&](const std::string& known) {
+      if (const std::size_t far = distance(name, known); far < best) {
+        best = far;
+        nearest = known;
+      }
+    };
+    std::string known;
+    for (const auto& key : keys.all()) {
+      consider(key->name);
+      known += (known.empty() ? "" : ", ") + key->name;
+    }
+    for (const auto& alias : keys.aliases()) consider(alias.first);
+    fail(word, prefix + name, nearest.empty() ? "unknown key" : "unknown key, did you mean '" + nearest + "'?", known);
+  }
+
+  static Key* find(const Keys& keys, std::string_view path) {
+    const auto dot = path.find('.');
+    for (const auto& key : keys.all()) {
+      if (key->name != path.substr(0, dot)) continue;
+      if (dot == std::string_view::npos) return key.get();
+      return key->section == nullptr ? nullptr : find(*key->section, path.substr(dot + 1));
+    }
+    return nullptr;
+  }
+
+  void read_value(const YAML::Node& word, const YAML::Node& value, Key& key, const std::string& path) {
+    places_[path] = place_text(word.Mark());
+    switch (key.kind) {
+      case Key::Kind::Scalar:
+        return read_scalar(value, key, path);
+      case Key::Kind::List:
+        key.clear();
+        if (!value.IsSequence()) return read_scalar(value, key, path);
+        for (const auto& element : value) read_scalar(element, key, path);
+        return;
+      case Key::Kind::Section:
+        return read_map(value, *key.section, path + ".");
+      case Key::Kind::Map:
+        return read_entries(value, key, path);
+      case Key::Kind::ListOfMaps:
+        return read_elements(value, key, path);
+    }
+  }
+
+  void read_scalar(const YAML::Node& value, Key& key, const std::string& path) {
+    if (!value.IsScalar()) return fail(value, path, "not a single value", key.allowed);
+    if (const Wrong wrong = key.parse(value.Scalar())) fail(value, path, said(key, value.Scalar(), *wrong), key.allowed);
+  }
+
+  void read_entries(const YAML::Node& value, Key& key, const std::string& path) {
+    if (!value.IsMap()) return fail(value, path, "not a section", key.allowed);
+    std::set<std::string> seen;
+    for (const auto& entry : value) {
+      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : std::string();
+      if (name.empty() || !seen.insert(name).second) {
+        fail(entry.first, path + "." + name, name.empty() ? "no name" : "given twice", key.allowed);
+        continue;
+      }
+      if (seen.size() > kElementsMax) return fail(entry.first, path, "too many", "at most 256");
+      elements_.emplace_back(path + "." + name + ".", key.add_entry(name));
+      Keys& keys = *elements_.back().second;
+      read_map(entry.second, keys, path + "." + name + ".");
+    }
+  }
+
+  void read_elements(const YAML::Node& value, Key& key, const std::string& path) {
+    if (!value.IsSequence()) return fail(value, path, "not a list", key.allowed);
+    key.clear();
+    std::size_t count = 0;
+    for (const auto& element : value) {
+      const std::string place = path + "[" + std::to_string(count) + "]";
+      if (++count > kElementsMax) return fail(element, path, "too many", "at most 256");
+      if (element.IsScalar()) {
+        if (const Wrong wrong = key.add_short(element.Scalar())) {
+          fail(element, place, said(key, element.Scalar(), *wrong), key.allowed);
+        }
+        continue;
+      }
+      elements_.emplace_back(place + ".", key.add_entry({}));
+      Keys& keys = *elements_.back().second;
+      read_map(element, keys, place + ".");
+    }
+  }
+
+  void run_checks_of(const Keys& keys, const std::string& prefix) {
+    for (const auto& key : keys.all()) {
+      if (key->kind == Key::Kind::Section) run_checks_of(*key->section, prefix + key->name + ".");
+      if (!key->check) continue;
+      const Wrong wrong = key->check();
+      if (!wrong) continue;
+      const auto place = places_.find(prefix + key->name);
+      errors_.push_back((place != places_.end() ? place->second : file_) + ": " + prefix + key->name + ": " + *wrong);
+    }
+  }
+
+  std::string file_;
+  std::vector<std::string> errors_;
+  std::map<std::string, std::string> places_;  // of each key that was given
+  std::vector<std::pair<std::string, std::unique_ptr<Keys>>> elements_;  // of maps and lists, with their prefixes
+};
+
+}  // namespace
+
+std::vector<std::string> read_config_text(const std::string& name, const std::string& text, Keys& keys) {
+  Reader reader(name);
+  try {
+    const YAML::Node root = YAML::Load(text);
+    reader.read_map(root, keys, "");
+  } catch (const YAML::Exception& problem) {
+    reader.fail_at(problem.mark, "", "not valid YAML: " + problem.msg);
+    return reader.take_errors();
+  }
+  reader.read_environment(keys, "");
+  reader.run_checks(keys);
+  return reader.take_errors();
+}
+
+std::vector<std::string> read_config(const std::string& file, Keys& keys) {
+  if (file.empty()) return read_config_text("configuration", "", keys);
+  std::error_code problem;
+  if (!std::filesystem::is_regular_file(file, problem)) {
+    return {file + ": " + (problem ? problem.message() : std::string("not a file")) + "; give the path of a YAML file"};
+  }
+  if (std::filesystem::file_size(file, problem) > kFileBytesMax) return {file + ": larger than 1 MiB"};
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  if (!(text << in.rdbuf()) && in.peek() != std::ifstream::traits_type::eof()) {
+    return {file + ": can't be read; is it yours to read?"};
+  }
+  return read_config_text(file, text.str(), keys);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,128 @@
+#include "common/log.h"
+
+#include "common/units.h"
+
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace holdfast::log {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 4> kLevels{
+    {{"debug", spdlog::level::debug},
+     {"info", spdlog::level::info},
+     {"warn", spdlog::level::warn},
+     {"error", spdlog::level::err}}};
+
+spdlog::level::level_enum spdlog_level(Level level) { return kLevels[static_cast<std::size_t>(level)].second; }
+
+spdlog::logger& logger() {
+  static const std::shared_ptr<spdlog::logger> made = [] {
+    auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    sink->set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %v",
+                                                                    spdlog::pattern_time_type::utc));
+    auto fresh = std::make_shared<spdlog::logger>("holdfast", std::move(sink));
+    fresh->set_level(spdlog::level::info);
+    fresh->flush_on(spdlog::level::trace);
+    return fresh;
+  }();
+  return *made;
+}
+
+void append_value(std::string& out, std::string_view value) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  bool is_plain = !value.empty();
+  for (const char c : value) is_plain = is_plain && c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '=';
+  if (is_plain) {
+    out += value;
+    return;
+  }
+  out += '"';
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += "\\x";
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void write(Level level, std::string_view event, Fields fields) {
+  if (!is_enabled(level)) return;
+  const std::string line = std::string(kLevels[static_cast<std::size_t>(level)].first) + ' ' + format(event, fields);
+  logger().log(spdlog_level(level), line);
+}
+
+}  // namespace
+
+LogField::LogField(std::string_view field_key, std::chrono::milliseconds duration)
+    : key(field_key), value(print_duration(duration)) {}
+
+void set_level(Level level) { logger().set_level(spdlog_level(level)); }
+
+bool set_level(std::string_view name) {
+  for (const auto& [known, level] : kLevels) {
+    if (known != name) continue;
+    logger().set_level(level);
+    return true;
+  }
+  return false;
+}
+
+bool is_enabled(Level level) { return logger().should_log(spdlog_level(level)); }
+
+std::string format(std::string_view event, Fields fields) {
+  std::string out(event);
+  for (const LogField& field : fields) {
+    out += ' ';
+    out += field.key;
+    out += '=';
+    append_value(out, field.value);
+  }
+  return out;
+}
+
+void debug(std::string_view event, Fields fields) { write(Level::Debug, event, fields); }
+void info(std::string_view event, Fields fields) { write(Level::Info, event, fields); }
+void warn(std::string_view event, Fields fields) { write(Level::Warn, event, fields); }
+void error(std::string_view event, Fields fields) { write(Level::Error, event, fields); }
+
+void warn_limited(std::string_view event, std::string_view subject, Fields fields) {
+  struct Recent {
+    std::chrono::steady_clock::time_point at;
+    unsigned suppressed = 0;
+  };
+  constexpr std::size_t kRemembered = 1000;
+  static std::mutex mutex;
+  static std::map<std::string, Recent> recent;
+  const auto now = std::chrono::steady_clock::now();
+  unsigned repeated = 0;
+  {
+    const std::lock_guard lock(mutex);
+    if (recent.size() > kRemembered) recent.clear();
+    auto [entry, is_new] = recent.try_emplace(std::string(event) + '\n' + std::string(subject), Recent{now});
+    if (!is_new && now - entry->second.at < std::chrono::seconds(1)) {
+      ++entry->second.suppressed;
+      return;
+    }
+    entry->second.at = now;
+    repeated = std::exchange(entry->second.suppressed, 0U);
+  }
+  if (repeated == 0) return warn(event, fields);
+  warn(format(event, fields), {{"repeated", repeated}});
+}
+
+}  // namespace holdfast::log

@@ -1,0 +1,39 @@
+// The admin port: upstreams, metrics, readiness, and a page for a browser.
+// Thread: control.
+#pragma once
+
+#include "common/http/server.h"
+#include "lb/admin/metrics.h"
+#include "lb/health/monitor.h"
+
+#include <functional>
+#include <string>
+
+namespace holdfast::lb {
+
+class AdminApi : public HttpHandler {
+ public:
+  /// What the admin port may ask of the control thread.
+  struct Control {
+    std::function<bool()> is_ready;
+    std::function<bool()> is_draining;
+    std::function<std::string()> config;  // effective, as YAML
+    /// Gathers a line() of each exchange under way, then answers.
+    std::function<void(std::function<void(std::string)>)> describe_exchanges;
+  };
+
+  AdminApi(const Snapshot& snapshot, const HealthMonitor& health, const Registry& registry, Control control)
+      : snapshot_(snapshot), health_(health), registry_(registry), control_(std::move(control)) {}
+
+  void on_request(const HttpRequest& request, Responder responder) override;
+
+ private:
+  std::string upstreams_json() const;
+
+  const Snapshot& snapshot_;
+  const HealthMonitor& health_;
+  const Registry& registry_;
+  Control control_;
+};
+
+}  // namespace holdfast::lb

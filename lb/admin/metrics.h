@@ -1,0 +1,29 @@
+// What lb counts, as Prometheus sees it: one table of names, summed over the workers at each scrape.
+// Thread: control.
+#pragma once
+
+#include "common/metrics/registry.h"
+#include "lb/health/monitor.h"
+#include "lb/metrics.h"
+#include "lb/pool/server.h"
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace holdfast::lb {
+
+/// What there is to scrape.
+struct MetricSources {
+  const Snapshot& snapshot;
+  const HealthMonitor& health;
+  std::vector<const WorkerCounters*> workers;
+  std::function<bool()> is_draining;
+};
+
+void collect_lb(Scrape& scrape, const MetricSources& sources);
+
+/// Every request that was started has ended in one way or is in flight: this is 0, or a count is wrong.
+std::int64_t ledger_imbalance(const ServerPool& pool);
+
+}  // namespace holdfast::lb

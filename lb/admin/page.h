@@ -1,0 +1,14 @@
+// The status page for a browser: a table that needs no script.
+// Thread: control.
+#pragma once
+
+#include "lb/health/monitor.h"
+#include "lb/pool/server.h"
+
+#include <string>
+
+namespace holdfast::lb {
+
+std::string status_page(const Snapshot& snapshot, const HealthMonitor& health);
+
+}  // namespace holdfast::lb

@@ -1,0 +1,27 @@
+// Every key of lb's configuration. The only file here that knows YAML.
+// Thread: control.
+#pragma once
+
+#include "lb/pool/settings.h"
+
+#include <string>
+#include <vector>
+
+namespace holdfast::lb {
+
+struct LoadedConfig {
+  Settings settings;
+  std::vector<std::string> errors;  // each with file, line, column and key; empty where all is well
+};
+
+/// Reads `file` whole, and resolves the names of servers.
+LoadedConfig load_config(const std::string& file);
+/// As load_config(), from text; `name` stands for the file in errors.
+LoadedConfig load_config_text(const std::string& name, const std::string& text);
+
+/// What is in force, defaults and all, as YAML that load_config() takes.
+std::string dump_config(Settings& settings);
+/// docs/config.md.
+std::string config_reference();
+
+}  // namespace holdfast::lb

@@ -1,0 +1,269 @@
+#include "lb/control.h"
+
+#include "common/http/server.h"
+#include "common/log.h"
+#include "common/loop/wake.h"
+#include "common/version.h"
+#include "lb/admin/api.h"
+#include "lb/config.h"
+#include "lb/health/monitor.h"
+#include "lb/worker.h"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <sys/resource.h>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace holdfast::lb {
+namespace {
+
+using Fields = log::Fields;
+
+/// Starting ──▶ Serving ──▶ Leaving (delay: not ready, still accepting) ──▶ Draining ──▶ Ended
+enum class Stage { Starting, Serving, Leaving, Draining, Ended };
+
+class Control {
+ public:
+  explicit Control(Settings settings);
+  ~Control();
+  int run();
+
+ private:
+  bool open_listeners();
+  bool open_admin();
+  void begin_serving();
+  void watch_signals();
+  void on_signal(int number);
+  void leave();
+  void drain();
+  void end();
+  void on_workers_ended();
+
+  Settings settings_;
+  std::size_t worker_count_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  Loop loop_;
+  Timeouts timeouts_;
+  TimeoutClass& timeouts_shutdown_;
+  Timeout delay_over_;
+  Timeout grace_over_;
+  Wake failures_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<HealthMonitor> health_;
+  Registry registry_;
+  std::unique_ptr<AdminApi> admin_api_;
+  std::unique_ptr<HttpServer> admin_;
+  uv_signal_t terminate_{};
+  uv_signal_t interrupt_{};
+  std::vector<std::thread> joiners_;
+  std::size_t workers_ended_ = 0;
+  Stage stage_ = Stage::Starting;
+  int exit_code_ = 0;
+};
+
+std::shared_ptr<const Snapshot> make_snapshot(const Settings& settings, std::size_t worker_count) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->settings = settings;
+  for (const PoolSettings& pool : settings.pools) {
+    snapshot->pools.push_back(std::make_shared<ServerPool>(pool, worker_count));
+  }
+  return snapshot;
+}
+
+void say_cannot_listen(std::string_view name, const Address& address, const Error& error) {
+  log::error("cannot listen", Fields{{"name", name},
+                                     {"address", address.text()},
+                                     {"why", error.why},
+                                     {"do", error.code == Code::AddressInUse
+                                                ? "stop what listens there, or choose another port"
+                                                : "choose another address"}});
+}
+
+Control::Control(Settings settings)
+    : settings_(std::move(settings)),
+      worker_count_(settings_.workers != 0 ? settings_.workers : std::max(1U, std::thread::hardware_concurrency())),
+      snapshot_(make_snapshot(settings_, worker_count_)),
+      timeouts_(loop_),
+      timeouts_shutdown_(timeouts_.add_class()),
+      delay_over_(Timeout::calling<&Control::drain>(this)),
+      grace_over_(Timeout::calling<&Control::end>(this)),
+      failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }) {
+  for (std::size_t i = 0; i < worker_count_; ++i) {
+    workers_.push_back(
+        std::make_unique<Worker>(i, worker_count_, snapshot_, [this] { failures_.send(); }));
+  }
+  health_ = std::make_unique<HealthMonitor>(loop_, timeouts_, *snapshot_, [this] {
+    for (const auto& worker : workers_) worker->wake();
+  });
+}
+
+Control::~Control() {
+  for (std::thread& joiner : joiners_) joiner.join();
+  workers_.clear();  // before what they send to
+}
+
+int Control::run() {
+  // Peers that leave are told of by EPIPE.
+  std::signal(SIGPIPE, SIG_IGN);
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  const std::size_t wanted = settings_.limits.connections * 2;
+  if (files.rlim_cur < wanted) {
+    log::warn("too few file descriptors", Fields{{"have", files.rlim_cur},
+                                                 {"want", wanted},
+                                                 {"do", "raise the limit of open files, or lower limits.connections"}});
+  }
+  log::info("starting", Fields{{"version", kVersion}, {"revision", kRevision}, {"workers", worker_count_}});
+  if (!open_admin()) return 1;
+  if (const auto free = check_address_free(settings_.listen); !free) {
+    say_cannot_listen("public", settings_.listen, free.error());
+    return 1;
+  }
+  watch_signals();
+  health_->start([this] { begin_serving(); });
+  loop_.run();
+  return exit_code_;
+}
+
+bool Control::open_admin() {
+  registry_.add([this](Scrape& scrape) {
+    std::vector<const WorkerCounters*> counters;
+    for (const auto& worker : workers_) counters.push_back(&worker->counters());
+    collect_lb(scrape, {.snapshot = *snapshot_,
+                        .health = *health_,
+                        .workers = std::move(counters),
+                        .is_draining = [this] { return stage_ > Stage::Serving; }});
+  });
+  admin_api_ = std::make_unique<AdminApi>(
+      *snapshot_, *health_, registry_,
+      AdminApi::Control{
+          .is_ready = [this] { return stage_ == Stage::Serving; },
+          .is_draining = [this] { return stage_ > Stage::Serving; },
+          .config = [this] { return dump_config(settings_); },
+          .describe_exchanges =
+              [this](std::function<void(std::string)> take) {
+                struct Gathering {
+                  std::string text;
+                  std::size_t left;
+                };
+                auto all = std::make_shared<Gathering>(Gathering{{}, workers_.size()});
+                for (const auto& worker : workers_) {
+                  worker->describe_exchanges([this, all, take](std::vector<std::string> lines) {
+                    loop_.post([all, take, lines = std::move(lines)] {
+                      for (const std::string& line : lines) all->text += line + "\n";
+                      if (--all->left == 0) take(all->text);
+                    });
+                  });
+                }
+              },
+      });
+  admin_ = std::make_unique<HttpServer>(loop_, timeouts_, ServerLimits{.connections = 100}, *admin_api_);
+  if (const auto opened = admin_->listen(settings_.admin); !opened) {
+    say_cannot_listen("admin", settings_.admin, opened.error());
+    return false;
+  }
+  log::info("listening", Fields{{"name", "admin"}, {"address", admin_->address().text()}});
+  return true;
+}
+
+bool Control::open_listeners() {
+  Address address = settings_.listen;
+  for (const auto& worker : workers_) {
+    const auto opened = worker->listen(address);
+    if (!opened) {
+      say_cannot_listen("public", address, opened.error());
+      return false;
+    }
+    address = *opened;  // port 0: all take the one that the first was given
+  }
+  log::info("listening", Fields{{"name", "public"}, {"address", address.text()}});
+  return true;
+}
+
+void Control::begin_serving() {
+  if (stage_ != Stage::Starting) return;
+  if (!open_listeners()) {
+    exit_code_ = 1;
+    return end();
+  }
+  for (const auto& worker : workers_) {
+    worker->start();
+    joiners_.emplace_back([this, &worker = *worker] {
+      worker.join();
+      loop_.post([this] { on_workers_ended(); });
+    });
+  }
+  stage_ = Stage::Serving;
+  log::info("ready");
+}
+
+void Control::watch_signals() {
+  const auto watch = [this](uv_signal_t& handle, int number) {
+    uv_signal_init(loop_.uv(), &handle);
+    handle.data = this;
+    uv_signal_start(
+        &handle, [](uv_signal_t* signal, int which) { static_cast<Control*>(signal->data)->on_signal(which); }, number);
+  };
+  watch(terminate_, SIGTERM);
+  watch(interrupt_, SIGINT);
+}
+
+void Control::on_signal(int number) {
+  log::info("signal", Fields{{"number", number}});
+  if (stage_ <= Stage::Serving) return leave();
+  if (number == SIGINT) end();  // the second one: at once
+}
+
+void Control::leave() {
+  if (stage_ == Stage::Starting) return end();
+  stage_ = Stage::Leaving;
+  for (const auto& worker : workers_) worker->announce_close();
+  if (settings_.shutdown.delay.count() == 0) return drain();
+  log::info("leaving", Fields{{"accepting_for", settings_.shutdown.delay}});
+  timeouts_shutdown_.arm(delay_over_, settings_.shutdown.delay);
+}
+
+void Control::drain() {
+  if (stage_ >= Stage::Draining) return;
+  stage_ = Stage::Draining;
+  delay_over_.disarm();
+  std::int64_t in_flight = 0;
+  for (const auto& pool : snapshot_->pools) {
+    for (const auto& counters : pool->counters()) in_flight += counters->in_flight.value();
+  }
+  log::info("draining", Fields{{"in_flight", in_flight}, {"grace", settings_.shutdown.grace}});
+  for (const auto& worker : workers_) worker->drain();
+  timeouts_shutdown_.arm(grace_over_, settings_.shutdown.grace);
+}
+
+/// Now, whatever is under way.
+void Control::end() {
+  if (stage_ == Stage::Ended) return;
+  if (stage_ == Stage::Draining) log::warn("ending with requests under way");
+  if (joiners_.empty()) {
+    stage_ = Stage::Ended;
+    return loop_.stop();
+  }
+  for (const auto& worker : workers_) worker->stop();
+}
+
+void Control::on_workers_ended() {
+  if (++workers_ended_ < workers_.size()) return;
+  stage_ = Stage::Ended;
+  log::info("stopped");
+  loop_.stop();
+}
+
+}  // namespace
+
+int run(Settings settings) {
+  Control control(std::move(settings));
+  return control.run();
+}
+
+}  // namespace holdfast::lb

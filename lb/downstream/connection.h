@@ -1,0 +1,111 @@
+// A client's socket: requests in, responses out, keep-alive, pipelining. One exchange at a time.
+//
+//   Idle ──▶ Reading ──▶ Busy ──▶ Idle        Reading, Busy ──▶ Closing ──▶ gone
+//
+// Thread: worker. Owned by the context's list from start() until it leaves.
+#pragma once
+
+#include "common/http/parser.h"
+#include "common/loop/timeouts.h"
+#include "common/memory/list.h"
+#include "common/net/stream.h"
+#include "lb/exchange/exchange.h"
+#include "lb/metrics.h"
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace holdfast::lb {
+
+class DownstreamConnection;
+
+/// What all client connections of a worker share. Built by the worker, outlives them.
+struct DownstreamContext {
+  Loop& loop;
+  TimeoutClass& timeouts_head;
+  TimeoutClass& timeouts_idle;
+  TimeoutClass& timeouts_stall;
+  const LimitSettings& limits;
+  const ClientTimeouts& timeouts;
+  const std::vector<Network>& trusted_proxies;
+  WorkerCounters& counters;
+  ExchangeContext& exchange;
+  PoolShare& share;  // where every request goes
+  HeadScratch scratch;
+  std::string response;           // of our own, under construction
+  Pool<Exchange> exchanges{256};  // unused ones
+  List<DownstreamConnection> connections{};
+  std::size_t open = 0;
+  bool is_draining = false;
+};
+
+class DownstreamConnection final : public ListHook<>,
+                                   private StreamUser,
+                                   private RequestSink,
+                                   private ResponseTaker {
+ public:
+  /// Takes over an accepted stream and serves it until it ends; it owns itself through the context's list.
+  static void serve(DownstreamContext& context, Stream stream);
+
+  DownstreamConnection(DownstreamContext& context, Stream stream);
+  ~DownstreamConnection();
+
+  /// Goes away now if no request is under way, else after its response.
+  void close_when_idle();
+  /// Goes away at once.
+  void abandon();
+  const Exchange* exchange() const { return exchange_.get(); }
+
+ private:
+  enum class Phase : std::uint8_t {
+    Idle,     // between requests
+    Reading,  // a request has begun and is not whole; its exchange may be under way
+    Busy,     // the request is whole; its exchange is under way
+    Closing,  // the last response is out: what the client still sends is thrown away
+  };
+
+  void on_bytes(std::span<const char> bytes) override;
+  void on_end_of_stream() override;
+  void on_broken(const Error& error) override;
+  void on_drained() override;
+  void on_request_head(const RequestHead& head) override;
+  void on_request_body(std::string_view bytes) override;
+  void on_request_end() override;
+  Result<void> write_response(std::initializer_list<std::string_view> pieces) override;
+  std::size_t unsent_bytes() const override { return stream_.unsent_bytes(); }
+  void want_request_body(bool is_wanted) override;
+  bool is_last_response() const override;
+  void on_exchange_done(Afterwards afterwards) override;
+  void on_timeout();
+
+  void consume(std::span<const char> bytes);
+  void refuse(const Error& error);
+  void begin_closing();
+  void watch_progress();
+  void resume();
+  void leave();
+
+  DownstreamContext& context_;
+  Stream stream_;
+  RequestParser parser_;
+  Timeout timeout_;
+  std::unique_ptr<Exchange> exchange_;
+  std::string early_;  // bytes of the next requests that came while Busy
+  std::size_t unsent_before_ = 0;
+  std::array<char, 46> address_{};
+  std::uint8_t address_bytes_ = 0;
+  Phase phase_ = Phase::Idle;
+  bool is_trusted_ = false;
+  bool keep_alive_ = true;
+  bool is_http10_ = false;
+  bool is_head_request_ = false;
+  bool has_response_begun_ = false;
+  bool is_client_done_ = false;  // it sends no more
+  bool is_consuming_ = false;
+  bool is_refusing_ = false;
+  bool is_paused_ = false;       // by want_request_body()
+};
+
+}  // namespace holdfast::lb

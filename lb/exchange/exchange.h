@@ -1,0 +1,189 @@
+// One request and its response, over as many attempts as it takes. Drives the phases of lb/exchange/phase.h.
+// Callbacks store what came and call advance(); step functions decide; nothing recurses.
+// Thread: worker. Owned by the client's connection; used again through a Pool.
+#pragma once
+
+#include "common/loop/timeouts.h"
+#include "common/memory/pool.h"
+#include "lb/exchange/forward.h"
+#include "lb/exchange/local_response.h"
+#include "lb/exchange/phase.h"
+#include "lb/exchange/pool_share.h"
+#include "lb/exchange/replay.h"
+#include "lb/exchange/retry.h"
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast::lb {
+
+/// How the connection to the client goes on after a response.
+enum class Afterwards : std::uint8_t {
+  KeepAlive,
+  Close,  // in good order
+  Reset,  // the client must see that its response was cut short
+};
+
+/// The client's side of an exchange: its connection implements it.
+class ResponseTaker {
+ public:
+  /// Sends a part of the response. An error means that the client is gone.
+  virtual Result<void> write_response(std::initializer_list<std::string_view> pieces) = 0;
+  /// Bytes that the client has not taken yet.
+  virtual std::size_t unsent_bytes() const = 0;
+  /// Backpressure: more of the request's body is wanted, or not for now.
+  virtual void want_request_body(bool is_wanted) = 0;
+  /// This response is to be the connection's last, whatever it is.
+  virtual bool is_last_response() const = 0;
+  /// The exchange is over; it is given up by the taker. Called once.
+  virtual void on_exchange_done(Afterwards afterwards) = 0;
+
+ protected:
+  ~ResponseTaker() = default;
+};
+
+class Exchange;
+
+/// What all exchanges of a worker share. Built by the worker, outlives them.
+struct ExchangeContext {
+  Loop& loop;
+  TimeoutClass& timeouts_connect;
+  TimeoutClass& timeouts_first_byte;
+  TimeoutClass& timeouts_idle;
+  TimeoutClass& timeouts_wait;
+  const UpstreamTimeouts& timeouts;
+  std::size_t request_body_bytes_max;
+  std::size_t worker;
+  DateField date;
+  RequestIds request_ids;
+  std::minstd_rand dice;
+  /// Tells the control thread that a server failed. Cheap; calls between two turns are one.
+  void (*tell_failure)(void* worker);
+  void* teller;
+  Pool<Exchange>* unused = nullptr;
+};
+
+class Exchange final : public Waiter, private ResponseReceiver {
+ public:
+  explicit Exchange(ExchangeContext& context);
+  /// As good as new, for the next use. Only when Done.
+  void reset();
+  /// Puts a finished exchange back among the unused ones, once none of its functions is on the stack.
+  static void give_back_later(std::unique_ptr<Exchange> done);
+
+  /// Begins: keeps of the head what every attempt needs. Nothing happens before advance().
+  void start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker, PoolShare& share);
+  void on_request_body(std::string_view bytes);
+  void on_request_end();
+  /// Goes as far as it can. To be called after what came in one read has been handed over.
+  void advance();
+
+  /// The client's connection broke, or its owner gave up on it. Nothing is written to it any more.
+  void on_client_gone();
+  /// The client has taken what was unsent.
+  void on_client_drained();
+  /// The request's body does not come on: 408 where nothing has been answered yet.
+  void on_client_stalled();
+
+  bool is_request_complete() const { return is_request_complete_; }
+  /// `exchange GET /abc phase=Waiting since=12ms attempt=2 server=127.0.0.1:3002`
+  std::string line() const;
+
+ private:
+  // From the server's side.
+  void on_connected() override;
+  void on_interim(const ResponseHead& head) override;
+  void on_head(const ResponseHead& head) override;
+  void on_body(std::string_view bytes) override;
+  void on_end() override;
+  void on_failed(AttemptResult result) override;
+  void on_request_drained() override;
+  // From the queue and the clock.
+  void on_wake() override;
+  void on_timeout();
+
+  Phase step();
+  Phase pick();
+  Phase queued();
+  Phase connecting();
+  Phase waiting();
+  Phase holding();
+  Phase responding();
+
+  Phase begin_attempt(Server& server);
+  Phase wait_in_queue(std::chrono::milliseconds until);
+  Phase send_request();
+  Phase after_failure(AttemptResult result);
+  Phase give_up(LocalError error);
+  Phase finish(Outcome outcome, Afterwards afterwards);
+  void end_attempt(AttemptResult result);
+  void forward_body(std::string_view bytes, bool is_last);
+  bool must_hold(const ResponseHead& head) const;
+  bool send_response_head(bool is_whole);
+  void send_body_piece(std::string_view bytes);
+  void arm_waiting();
+  bool is_retried_answer() const;
+  bool is_client_http10() const { return version_ == Version::Http10; }
+  Afterwards afterwards() const;
+
+  ExchangeContext& context_;
+  Phase phase_ = Phase::Done;
+  TimePoint since_{};
+  bool is_advancing_ = false;
+
+  // The request.
+  ResponseTaker* taker_ = nullptr;
+  PoolShare* share_ = nullptr;
+  Method method_ = Method::Get;
+  Version version_ = Version::Http11;
+  Framing request_framing_ = Framing::None;
+  bool is_repeatable_ = false;
+  bool is_request_complete_ = false;
+  std::size_t request_body_bytes_ = 0;
+  std::string request_head_;  // as it goes to every server
+  Replay replay_;
+  std::uint64_t started_ns_ = 0;
+  TimePoint deadline_{};
+
+  // The attempts.
+  std::vector<std::uint8_t> tried_;  // by the server's index
+  unsigned attempts_ = 0;
+  unsigned rounds_ = 0;  // how often all servers had been tried
+  bool has_paused_ = false;
+  LocalError last_error_ = LocalError::DestinationUnavailable;
+  std::unique_ptr<UpstreamConnection> connection_;
+  std::uint64_t attempt_ns_ = 0;
+  Timeout timeout_;
+
+  // The response of this attempt.
+  std::string response_head_;
+  std::string held_;
+  ResponseFraming framing_{};
+  int status_ = 0;
+  bool has_retry_after_ = false;
+  bool must_hold_ = false;
+  std::size_t held_max_ = 0;
+  /// The last whole answer with a status of retry.statuses: passed on where nothing better comes.
+  struct Saved {
+    std::string head;
+    std::string body;
+    int status = 0;
+    ResponseFraming framing{};
+  } saved_;
+
+  // What came since the last step.
+  bool is_connected_ = false;
+  bool has_head_ = false;
+  bool is_response_complete_ = false;
+  bool is_hold_over_ = false;
+  bool is_woken_ = false;
+  bool is_client_gone_ = false;
+  std::optional<AttemptResult> failure_;
+  std::optional<LocalError> refusal_;  // the client's own fault, found while its body came
+};
+
+}  // namespace holdfast::lb

@@ -1,0 +1,32 @@
+// One worker's share of a pool: its turn among the servers, its ways to them, who waits, what it counts.
+// Thread: worker; each worker has its own.
+#pragma once
+
+#include "lb/balance/policy.h"
+#include "lb/balance/queue.h"
+#include "lb/upstream/endpoint.h"
+
+#include <memory>
+#include <vector>
+
+namespace holdfast::lb {
+
+struct PoolShare {
+  PoolShare(std::shared_ptr<ServerPool> shared, std::size_t worker, std::size_t worker_count)
+      : pool(std::move(shared)),
+        settings(pool->settings()),
+        counters(pool->counters(worker)),
+        policy(*pool, worker, worker_count),
+        queue(settings.queue_size) {}
+
+  Endpoint& endpoint(const Server& server) { return *endpoints[server.index()]; }
+
+  std::shared_ptr<ServerPool> pool;
+  const PoolSettings& settings;
+  PoolCounters& counters;
+  RoundRobin policy;
+  WaitQueue queue;
+  std::vector<std::unique_ptr<Endpoint>> endpoints;  // by the server's index
+};
+
+}  // namespace holdfast::lb

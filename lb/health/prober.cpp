@@ -1,0 +1,117 @@
+#include "lb/health/prober.h"
+
+#include "common/http/writer.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace holdfast::lb {
+
+ProbeReport judge_probe(const HealthSettings& settings, const Result<HttpAnswer>& answer,
+                        std::chrono::nanoseconds took) {
+  const double took_ms = static_cast<double>(took.count()) / 1e6;
+  const std::string what = settings.method + " " + settings.uri;
+  if (!answer) {
+    ProbeReport report{.result = ProbeResult::Reset,
+                       .text = fmt::format("{}: {} after {:.1f} ms", what, answer.error().why, took_ms),
+                       .took = took};
+    switch (answer.error().code) {
+      case Code::Refused:
+        report.result = ProbeResult::Refused;
+        break;
+      case Code::Timeout:
+        report.result = ProbeResult::Timeout;
+        break;
+      case Code::BadMessage:
+      case Code::HeadTooLarge:
+      case Code::Unsupported:
+        report.result = ProbeResult::Malformed;
+        break;
+      default:
+        break;
+    }
+    return report;
+  }
+  ProbeReport report{.result = ProbeResult::Pass,
+                     .text = fmt::format("{}: {} in {:.1f} ms", what, answer->status, took_ms),
+                     .took = took};
+  const bool is_expected = std::any_of(settings.status.begin(), settings.status.end(),
+                                       [&](StatusRange range) { return range.contains(answer->status); });
+  if (!is_expected) {
+    report.result = ProbeResult::Status;
+  } else if (!settings.body.empty() && answer->body.find(settings.body) == std::string_view::npos) {
+    report.result = ProbeResult::Body;
+    report.text += ", but the body lacks the expected text";
+  }
+  return report;
+}
+
+bool ProbeVerdict::add(bool passed) {
+  in_a_row_ = passed == last_passed_ && in_a_row_ > 0 ? in_a_row_ + 1 : 1;
+  last_passed_ = passed;
+  const Probe before = verdict_;
+  if (passed && in_a_row_ >= passes_) verdict_ = Probe::Passing;
+  if (!passed && in_a_row_ >= fails_) verdict_ = Probe::Failing;
+  in_doubt_ = verdict_ != (passed ? Probe::Passing : Probe::Failing);
+  return verdict_ != before;
+}
+
+Prober::Prober(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, const HealthSettings& settings,
+               const Server& server, User& user)
+    : loop_(loop),
+      timeouts_(timeouts),
+      settings_(settings),
+      server_(server),
+      user_(user),
+      call_(loop, timeouts, scratch, *this),
+      due_(Timeout::calling<&Prober::on_due>(this)),
+      verdict_(settings.passes, settings.fails) {
+  HeadWriter writer(request_);
+  writer.request_line(settings.method, settings.uri);
+  writer.field("Host", settings.host.empty() ? std::string_view(server.authority()) : std::string_view(settings.host));
+  writer.field("User-Agent", "lb-health");
+  writer.field("Connection", "close");
+  writer.end();
+}
+
+void Prober::probe_now() {
+  if (call_.is_under_way()) return;
+  due_.disarm();
+  began_ns_ = uv_hrtime();
+  const Address& address = server_.address();
+  call_.start(settings_.port == 0 ? address : address.with_port(static_cast<std::uint16_t>(settings_.port)),
+              method_from(settings_.method), request_, settings_.timeout);
+}
+
+void Prober::hurry() {
+  failing_since_ = loop_.now();
+  if (call_.is_under_way()) return;
+  const auto soon = loop_.now() + kDoubtInterval;
+  if (!due_.is_armed() || due_.deadline() > soon) timeouts_.arm(due_, kDoubtInterval);
+}
+
+void Prober::on_answer(const Result<HttpAnswer>& answer) {
+  const ProbeReport report = judge_probe(settings_, answer, std::chrono::nanoseconds(uv_hrtime() - began_ns_));
+  ++counts_[static_cast<std::size_t>(report.result)];
+  last_took_ = report.took;
+  const bool passed = report.result == ProbeResult::Pass;
+  if (passed) {
+    failing_since_ = {};
+  } else if (failing_since_ == TimePoint{}) {
+    failing_since_ = loop_.now();
+  }
+  verdict_.add(passed);
+  timeouts_.arm(due_, next_interval());
+  user_.on_probe(*this, report);
+}
+
+std::chrono::milliseconds Prober::next_interval() {
+  const bool has_failed_lately = failing_since_ != TimePoint{} && loop_.now() < failing_since_ + kDoubtTime;
+  const auto base = verdict_.is_in_doubt() || has_failed_lately ? std::min(kDoubtInterval, settings_.interval)
+                                                                : settings_.interval;
+  // ±10 %, so that many balancers and many servers do not fall into step.
+  const double dice = static_cast<double>(dice_()) / static_cast<double>(std::minstd_rand::max());
+  return std::chrono::milliseconds(static_cast<long>(static_cast<double>(base.count()) * (0.9 + 0.2 * dice)));
+}
+
+}  // namespace holdfast::lb

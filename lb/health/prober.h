@@ -1,0 +1,97 @@
+// Active checks of one server: a request every interval on a new connection, at once when asked.
+// Thread: control.
+#pragma once
+
+#include "common/http/client.h"
+#include "lb/pool/server.h"
+
+#include <chrono>
+#include <cstdint>
+#include <random>
+#include <string>
+
+namespace holdfast::lb {
+
+/// What a probe saw, in a word for the metric and a sentence for people.
+enum class ProbeResult : std::uint8_t { Pass, Status, Body, Refused, Timeout, Reset, Malformed };
+inline constexpr std::array<std::string_view, 7> kProbeResults{"pass",    "status", "body",     "refused",
+                                                               "timeout", "reset",  "malformed"};
+
+struct ProbeReport {
+  ProbeResult result = ProbeResult::Pass;
+  std::string text;  // `GET /health: 200 in 0.8 ms`
+  std::chrono::nanoseconds took{};
+};
+
+/// Judges an answer to a probe. Pure.
+ProbeReport judge_probe(const HealthSettings& settings, const Result<HttpAnswer>& answer, std::chrono::nanoseconds took);
+
+/// Consecutive results make a verdict. Pure.
+class ProbeVerdict {
+ public:
+  ProbeVerdict(unsigned passes, unsigned fails) : passes_(passes), fails_(fails) {}
+  /// True where the verdict changed.
+  bool add(bool passed);
+  Probe verdict() const { return verdict_; }
+  /// The last result speaks against the verdict, or there is none yet: look again soon.
+  bool is_in_doubt() const { return in_doubt_; }
+  unsigned in_a_row() const { return in_a_row_; }
+
+ private:
+  unsigned passes_;
+  unsigned fails_;
+  unsigned in_a_row_ = 0;
+  bool last_passed_ = false;
+  bool in_doubt_ = true;
+  Probe verdict_ = Probe::Unknown;
+};
+
+class Prober : private HttpCall::User {
+ public:
+  class User {
+   public:
+    virtual void on_probe(Prober& prober, const ProbeReport& report) = 0;
+
+   protected:
+    ~User() = default;
+  };
+
+  Prober(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, const HealthSettings& settings, const Server& server,
+         User& user);
+
+  /// Probes now, and from then on by itself. Does nothing while a probe is under way.
+  void probe_now();
+  /// The next probe comes sooner: within kDoubtInterval.
+  void hurry();
+
+  const ProbeVerdict& verdict() const { return verdict_; }
+  std::uint64_t count(ProbeResult result) const { return counts_[static_cast<std::size_t>(result)]; }
+  std::chrono::nanoseconds last_took() const { return last_took_; }
+
+  /// While a server's state is in doubt it is probed this often.
+  static constexpr std::chrono::milliseconds kDoubtInterval{100};
+  /// And this long at most; then it counts as down for longer, and the interval is as configured.
+  static constexpr std::chrono::milliseconds kDoubtTime{10'000};
+
+ private:
+  void on_answer(const Result<HttpAnswer>& answer) override;
+  void on_due() { probe_now(); }
+  std::chrono::milliseconds next_interval();
+
+  Loop& loop_;
+  TimeoutClass& timeouts_;
+  const HealthSettings& settings_;
+  const Server& server_;
+  User& user_;
+  HttpCall call_;
+  Timeout due_;
+  std::string request_;
+  ProbeVerdict verdict_;
+  std::uint64_t began_ns_ = 0;
+  TimePoint failing_since_{};
+  std::chrono::nanoseconds last_took_{};
+  std::array<std::uint64_t, kProbeResults.size()> counts_{};
+  std::minstd_rand dice_{std::random_device{}()};
+};
+
+}  // namespace holdfast::lb

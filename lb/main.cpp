@@ -1,0 +1,73 @@
+// lb's command line.
+#include "common/log.h"
+#include "common/version.h"
+#include "lb/config.h"
+#include "lb/control.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+namespace {
+
+using holdfast::lb::LoadedConfig;
+
+/// Loads `file`; where it is wrong, says everything that is.
+bool load(const std::string& file, LoadedConfig& loaded) {
+  loaded = holdfast::lb::load_config(file);
+  for (const std::string& error : loaded.errors) std::fprintf(stderr, "%s\n", error.c_str());
+  return loaded.errors.empty();
+}
+
+int run(const std::string& file) {
+  LoadedConfig loaded;
+  if (!load(file, loaded)) return 1;
+  holdfast::log::set_level(loaded.settings.log_level);
+  return holdfast::lb::run(std::move(loaded.settings));
+}
+
+int check(const std::string& file, bool dumps) {
+  LoadedConfig loaded;
+  if (!load(file, loaded)) return 1;
+  const std::string text = dumps ? dump_config(loaded.settings) : file + ": well\n";
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    CLI::App app{"lb, an HTTP load balancer that drops nothing: a request that reached it is answered, once, as long as "
+                 "any server can answer it before the deadline."};
+    app.set_version_flag("--version", std::string("lb ") + holdfast::kVersion + " (" + holdfast::kRevision + ")");
+    app.require_subcommand(1);
+    app.footer("The smallest configuration:\n  listen: 127.0.0.1:8080\n  upstreams: [127.0.0.1:3001, 127.0.0.1:3002]\n\n"
+               "SIGTERM ends it in order, a second SIGINT at once. Every key: docs/config.md.");
+
+    std::string file;
+    auto* run_command = app.add_subcommand("run", "Serve until SIGTERM or SIGINT");
+    run_command->add_option("--config,-c", file, "Configuration file (YAML)")->required();
+
+    bool dumps = false;
+    auto* check_command = app.add_subcommand("check", "Read a configuration and say what is wrong with it; exit 0 or 1");
+    check_command->add_option("FILE", file, "Configuration file (YAML)")->required();
+    check_command->add_flag("--dump-config", dumps, "Print what would be in force, defaults and all");
+
+    auto* reference_command = app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
+
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& problem) {
+      return app.exit(problem) == 0 ? 0 : 1;
+    }
+    if (run_command->parsed()) return run(file);
+    if (check_command->parsed()) return check(file, dumps);
+    if (reference_command->parsed()) std::fputs(holdfast::lb::config_reference().c_str(), stdout);
+    return 0;
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "lb: %s\n", problem.what());
+    return 1;
+  }
+}

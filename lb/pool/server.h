@@ -1,0 +1,74 @@
+// One server of a pool: what never changes about it, its state for the workers to read, and each worker's counters.
+// Thread: any reads; each part names its one writer.
+#pragma once
+
+#include "lb/metrics.h"
+#include "lb/pool/settings.h"
+#include "lb/pool/state.h"
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace holdfast::lb {
+
+class Server {
+ public:
+  Server(const ServerSettings& settings, std::size_t index, std::size_t worker_count)
+      : settings_(settings), index_(index) {
+    for (std::size_t i = 0; i < worker_count; ++i) counters_.push_back(std::make_unique<ServerCounters>());
+  }
+
+  const std::string& name() const { return settings_.name; }
+  const std::string& authority() const { return settings_.authority; }
+  const Address& address() const { return settings_.address; }
+  unsigned weight() const { return settings_.weight; }
+  /// Its place in its pool.
+  std::size_t index() const { return index_; }
+
+  State state() const { return state_.load(std::memory_order_relaxed); }
+  /// Thread: control.
+  void publish(State state) { state_.store(state, std::memory_order_relaxed); }
+
+  /// Written by that worker alone.
+  ServerCounters& counters(std::size_t worker) { return *counters_[worker]; }
+  std::span<const std::unique_ptr<ServerCounters>> counters() const { return counters_; }
+
+ private:
+  ServerSettings settings_;
+  std::size_t index_;
+  std::atomic<State> state_{State::Unknown};
+  std::vector<std::unique_ptr<ServerCounters>> counters_;
+};
+
+/// A pool: its settings, its servers, each worker's counters.
+class ServerPool {
+ public:
+  ServerPool(const PoolSettings& settings, std::size_t worker_count) : settings_(settings) {
+    for (const ServerSettings& server : settings.servers) {
+      servers_.push_back(std::make_unique<Server>(server, servers_.size(), worker_count));
+    }
+    for (std::size_t i = 0; i < worker_count; ++i) counters_.push_back(std::make_unique<PoolCounters>());
+  }
+
+  const std::string& name() const { return settings_.name; }
+  const PoolSettings& settings() const { return settings_; }
+  std::span<const std::unique_ptr<Server>> servers() const { return servers_; }
+  PoolCounters& counters(std::size_t worker) { return *counters_[worker]; }
+  std::span<const std::unique_ptr<PoolCounters>> counters() const { return counters_; }
+
+ private:
+  PoolSettings settings_;
+  std::vector<std::unique_ptr<Server>> servers_;
+  std::vector<std::unique_ptr<PoolCounters>> counters_;
+};
+
+/// What one configuration makes: never changed, swapped whole at a reload.
+struct Snapshot {
+  Settings settings;
+  std::vector<std::shared_ptr<ServerPool>> pools;
+};
+
+}  // namespace holdfast::lb

@@ -1,0 +1,119 @@
+// What a configuration says, as plain structs: each room is given the one that it needs.
+// The defaults stand here; lb/config describes every key.
+#pragma once
+
+#include "common/net/address.h"
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace holdfast::lb {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+struct StatusRange {
+  int first = 200;
+  int last = 299;
+  bool contains(int status) const { return first <= status && status <= last; }
+};
+
+struct HealthSettings {
+  std::string uri;  // empty: no active checks
+  std::string method = "GET";
+  std::string host;  // the Host of a probe; empty: the server's address
+  milliseconds interval = 1s;
+  milliseconds timeout = 1s;
+  unsigned passes = 1;
+  unsigned fails = 2;
+  std::vector<StatusRange> status{StatusRange{}};
+  std::string body;  // must be in the answer's body; empty: any body will do
+  int port = 0;      // 0: the server's own
+};
+
+struct PassiveSettings {
+  unsigned max_fails = 3;
+  milliseconds fail_window = 10s;
+  milliseconds eject_for = 1s;
+  milliseconds eject_max = 30s;
+};
+
+struct RetrySettings {
+  milliseconds deadline = 5s;
+  std::vector<StatusRange> statuses{{502, 504}};
+  std::size_t body_buffer_bytes = 64 * 1024;
+};
+
+struct ResponseSettings {
+  std::size_t buffer_bytes = 64 * 1024;
+  milliseconds hold = 50ms;
+};
+
+/// Waiting for a server, one step of an attempt each.
+struct UpstreamTimeouts {
+  milliseconds connect = 500ms;
+  milliseconds first_byte = 30s;
+  milliseconds idle = 30s;
+};
+
+struct ConnectionSettings {
+  std::size_t max_idle = 64;  // per worker and server
+  milliseconds idle_timeout = 4s;
+};
+
+struct ServerSettings {
+  std::string name;      // as in logs and metrics; the address where none was given
+  std::string authority; // as written: host:port
+  Address address;       // resolved
+  unsigned weight = 1;
+};
+
+enum class Policy { RoundRobin };
+
+struct PoolSettings {
+  std::string name;
+  Policy policy = Policy::RoundRobin;
+  std::vector<ServerSettings> servers;
+  HealthSettings health;
+  PassiveSettings passive;
+  RetrySettings retry;
+  ResponseSettings response;
+  ConnectionSettings connections;
+  std::size_t queue_size = 1024;
+};
+
+struct LimitSettings {
+  std::size_t connections = 10'000;
+  std::size_t request_head_bytes = 16 * 1024;
+  std::size_t request_target_bytes = 8 * 1024;
+  std::size_t header_fields = 100;
+  std::size_t request_body_bytes = 10 * 1024 * 1024;
+};
+
+struct ClientTimeouts {
+  milliseconds head = 10s;
+  milliseconds idle = 75s;
+  milliseconds stall = 30s;
+};
+
+struct ShutdownSettings {
+  milliseconds delay = 0s;
+  milliseconds grace = 30s;
+};
+
+struct Settings {
+  Address listen;
+  Address admin;
+  unsigned workers = 0;  // 0: one a core
+  std::string log_level = "info";
+  ShutdownSettings shutdown;
+  std::vector<Network> trusted_proxies;
+  LimitSettings limits;
+  ClientTimeouts client;
+  UpstreamTimeouts upstream;
+  std::vector<PoolSettings> pools;
+};
+
+}  // namespace holdfast::lb

@@ -1,0 +1,87 @@
+// Why things ended: one table of words for code, log, metric and admin port.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace holdfast::lb {
+
+/// How an attempt at one server ended.
+enum class AttemptResult : std::uint8_t {
+  Ok,                // a response, passed on
+  Refused,           // nobody listens there
+  ConnectTimeout,    // no connection within timeouts.connect
+  Unreachable,       // no route, or out of descriptors
+  ClosedIdle,        // a kept connection that the server had closed meanwhile: nobody's fault
+  Closed,            // the server closed before its response was complete
+  Reset,             // the connection broke before the response was complete
+  FirstByteTimeout,  // no response within timeouts.first_byte
+  IdleTimeout,       // the response stood still for timeouts.idle
+  BadResponse,       // not HTTP/1.1 as we understand it
+  Status,            // a status of retry.statuses
+  Cancelled,         // the client left, or another reason of ours
+};
+inline constexpr std::array<std::string_view, 12> kAttemptResults{
+    "ok",    "refused",            "connect_timeout", "unreachable",  "closed_idle", "closed",
+    "reset", "first_byte_timeout", "idle_timeout",    "bad_response", "status",      "cancelled"};
+
+constexpr std::string_view attempt_result_name(AttemptResult result) {
+  return kAttemptResults[static_cast<std::size_t>(result)];
+}
+
+/// True for what a server did to a client that it was serving: passive health counts it. A connection closed while
+/// idle is not one, nor is a client that left.
+constexpr bool is_failure(AttemptResult result) {
+  switch (result) {
+    case AttemptResult::Refused:
+    case AttemptResult::ConnectTimeout:
+    case AttemptResult::Closed:
+    case AttemptResult::Reset:
+    case AttemptResult::FirstByteTimeout:
+    case AttemptResult::IdleTimeout:
+    case AttemptResult::BadResponse:
+      return true;
+    case AttemptResult::Ok:
+    case AttemptResult::Unreachable:
+    case AttemptResult::ClosedIdle:
+    case AttemptResult::Status:
+    case AttemptResult::Cancelled:
+      return false;
+  }
+  return false;
+}
+
+/// How a request ended: every one in exactly one way.
+enum class Outcome : std::uint8_t {
+  Answered,    // a server's response went to the client whole
+  LocalError,  // we answered, for want of a server's answer
+  Cut,         // the client saw its response cut short
+  ClientGone,  // the client left first
+};
+inline constexpr std::array<std::string_view, 4> kOutcomes{"answered", "local_error", "cut", "client_gone"};
+
+/// Why we answered by ourselves; words of RFC 9209 §2.3 where it has one.
+enum class LocalError : std::uint8_t {
+  DestinationUnavailable,  // no server could be had before the deadline
+  QueueFull,               // nor was there room to wait for one
+  ConnectionRefused,
+  ConnectionTimeout,
+  ConnectionTerminated,    // the server went away before it answered
+  ResponseTimeout,         // it did not answer in time
+  ResponseInvalid,         // it did not answer in HTTP as we understand it
+  RequestTooLarge,
+  RequestTimeout,          // the client's own body took too long
+};
+inline constexpr std::array<std::string_view, 9> kLocalErrors{
+    "destination_unavailable", "queue_full",         "connection_refused",
+    "connection_timeout",      "connection_terminated", "http_response_timeout",
+    "http_protocol_error",     "http_request_too_large", "http_request_timeout"};
+
+/// Why a connection or request was turned away before it was anybody's.
+enum class Rejection : std::uint8_t { Limit, BadRequest, HeadTooLarge, HeadTimeout, Unsupported };
+inline constexpr std::array<std::string_view, 5> kRejections{"limit", "bad_request", "head_too_large", "head_timeout",
+                                                             "unsupported"};
+
+}  // namespace holdfast::lb

@@ -1,0 +1,60 @@
+#include "lb/upstream/endpoint.h"
+
+#include <utility>
+
+namespace holdfast::lb {
+
+Endpoint::~Endpoint() { close_idle(); }
+
+std::unique_ptr<UpstreamConnection> Endpoint::take_idle() {
+  UpstreamConnection* newest = idle_.front();
+  if (newest == nullptr) return nullptr;
+  newest->unlink();
+  newest->idle_timeout_.disarm();
+  --idle_count_;
+  counters_.connections_idle.add(-1);
+  counters_.connections_active.add(1);
+  counters_.connections_reused.add();
+  return std::unique_ptr<UpstreamConnection>(newest);
+}
+
+std::unique_ptr<UpstreamConnection> Endpoint::make() {
+  return std::make_unique<UpstreamConnection>(loop_, *this, limits_, scratch_);
+}
+
+void Endpoint::give(std::unique_ptr<UpstreamConnection> connection) {
+  if (settings_.max_idle == 0) return drop(std::move(connection));
+  if (idle_count_ >= settings_.max_idle) discard(*idle_.back());
+  connection->rest();
+  timeouts_idle_.arm(connection->idle_timeout_, settings_.idle_timeout);
+  ++idle_count_;
+  counters_.connections_active.add(-1);
+  counters_.connections_idle.add(1);
+  idle_.push_front(*connection.release());
+}
+
+void Endpoint::drop(std::unique_ptr<UpstreamConnection> connection) {
+  connection->close();
+  loop_.retire(std::move(connection));
+}
+
+void Endpoint::discard(UpstreamConnection& connection) {
+  connection.close();
+  loop_.retire(std::unique_ptr<UpstreamConnection>(&connection));
+}
+
+void Endpoint::close_idle() {
+  while (UpstreamConnection* connection = idle_.front()) discard(*connection);
+}
+
+void Endpoint::on_closed(UpstreamConnection& connection) {
+  if (connection.is_linked()) {
+    connection.unlink();
+    --idle_count_;
+    counters_.connections_idle.add(-1);
+  } else {
+    counters_.connections_active.add(-1);
+  }
+}
+
+}  // namespace holdfast::lb

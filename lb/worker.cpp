@@ -1,0 +1,171 @@
+#include "lb/worker.h"
+
+#include "lb/downstream/connection.h"
+
+#include <csignal>
+#include <utility>
+
+namespace holdfast::lb {
+
+/// What a worker serves with; all of it belongs to the worker's thread once that runs.
+struct Worker::Serving : private ListenerUser {
+  explicit Serving(Worker& owner)
+      : worker(owner),
+        settings(owner.snapshot_->settings),
+        timeouts(owner.loop_),
+        exchange{.loop = owner.loop_,
+                 .timeouts_connect = timeouts.add_class(),
+                 .timeouts_first_byte = timeouts.add_class(),
+                 .timeouts_idle = timeouts.add_class(),
+                 .timeouts_wait = timeouts.add_class(),
+                 .timeouts = settings.upstream,
+                 .request_body_bytes_max = settings.limits.request_body_bytes,
+                 .worker = owner.index_,
+                 .date = {},
+                 .request_ids = {},
+                 .dice = std::minstd_rand(static_cast<unsigned>(owner.index_) + 1),
+                 .tell_failure = [](void* self) { static_cast<Worker*>(self)->tell_control_(); },
+                 .teller = &owner},
+        share(owner.snapshot_->pools.front(), owner.index_, owner.count_),
+        downstream{.loop = owner.loop_,
+                   .timeouts_head = timeouts.add_class(),
+                   .timeouts_idle = timeouts.add_class(),
+                   .timeouts_stall = timeouts.add_class(),
+                   .limits = settings.limits,
+                   .timeouts = settings.client,
+                   .trusted_proxies = settings.trusted_proxies,
+                   .counters = owner.counters_,
+                   .exchange = exchange,
+                   .share = share,
+                   .scratch = {},
+                   .response = {}} {
+    exchange.unused = &downstream.exchanges;
+    TimeoutClass& kept = timeouts.add_class();
+    const ParserLimits response_limits{.head_bytes = settings.limits.request_head_bytes * 4,
+                                       .target_bytes = 0,
+                                       .fields = kFieldsMax};
+    for (const auto& server : share.pool->servers()) {
+      share.endpoints.push_back(std::make_unique<Endpoint>(owner.loop_, kept, share.settings.connections,
+                                                           response_limits, downstream.scratch, *server,
+                                                           owner.index_));
+    }
+    connections_max = (settings.limits.connections + owner.count_ - 1) / owner.count_;
+  }
+
+  Result<Address> listen(const Address& address) {
+    auto opened = Listener::open(worker.loop_, address, PortSharing::Shared, *this);
+    if (!opened) return tl::unexpected(opened.error());
+    listener = std::move(*opened);
+    return listener.address();
+  }
+
+  void on_accept(Stream stream) override {
+    if (downstream.open >= connections_max) {
+      downstream.counters.rejected[static_cast<std::size_t>(Rejection::Limit)].add();
+      return;  // dropping the stream closes it
+    }
+    DownstreamConnection::serve(downstream, std::move(stream));
+  }
+
+  template <class Call>
+  void each_connection(Call call) {
+    DownstreamConnection* next = nullptr;
+    for (DownstreamConnection* one = downstream.connections.front(); one != nullptr; one = next) {
+      next = downstream.connections.next(*one);
+      call(*one);
+    }
+  }
+
+  void drain() {
+    downstream.is_draining = true;
+    listener.close();
+    each_connection([](DownstreamConnection& connection) { connection.close_when_idle(); });
+    uv_prepare_init(worker.loop_.uv(), &watch_end);
+    watch_end.data = this;
+    uv_prepare_start(&watch_end, [](uv_prepare_t* handle) {
+      auto* self = static_cast<Serving*>(handle->data);
+      if (self->downstream.open == 0) self->worker.loop_.stop();
+    });
+    is_watching = true;
+  }
+
+  ~Serving() {
+    listener.close();
+    each_connection([](DownstreamConnection& connection) { connection.abandon(); });
+    worker.loop_.settle();  // what was retired goes while what it stands on is still here
+    if (is_watching) uv_close(reinterpret_cast<uv_handle_t*>(&watch_end), nullptr);
+    uv_run(worker.loop_.uv(), UV_RUN_NOWAIT);
+  }
+
+  Worker& worker;
+  const Settings& settings;
+  Timeouts timeouts;
+  ExchangeContext exchange;
+  PoolShare share;
+  DownstreamContext downstream;
+  Listener listener;
+  std::size_t connections_max = 0;
+  uv_prepare_t watch_end{};
+  bool is_watching = false;
+};
+
+Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, TellControl tell_control)
+    : index_(index),
+      count_(count),
+      snapshot_(std::move(snapshot)),
+      tell_control_(std::move(tell_control)),
+      serving_(std::make_unique<Serving>(*this)),
+      wake_(std::make_unique<Wake>(loop_, this, [](void* self) {
+        static_cast<Worker*>(self)->serving_->share.queue.wake_all();
+      })) {}
+
+Worker::~Worker() {
+  if (thread_.joinable()) {
+    stop();
+    join();
+  }
+  serving_.reset();
+  wake_.reset();
+}
+
+Result<Address> Worker::listen(const Address& address) { return serving_->listen(address); }
+
+void Worker::start() {
+  // Signals are the control thread's: a worker is born with all of them blocked.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { loop_.run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Worker::wake() { wake_->send(); }
+
+void Worker::announce_close() {
+  loop_.post([this] { serving_->downstream.is_draining = true; });
+}
+
+void Worker::drain() {
+  loop_.post([this] { serving_->drain(); });
+}
+
+void Worker::stop() {
+  loop_.post([this] { loop_.stop(); });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::describe_exchanges(std::function<void(std::vector<std::string>)> take) {
+  loop_.post([this, take = std::move(take)] {
+    std::vector<std::string> lines;
+    serving_->each_connection([&lines](DownstreamConnection& connection) {
+      if (connection.exchange() != nullptr) lines.push_back(connection.exchange()->line());
+    });
+    take(std::move(lines));
+  });
+}
+
+}  // namespace holdfast::lb

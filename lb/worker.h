@@ -1,0 +1,59 @@
+// One loop with its listener, its clients, its share of the pools, its counters.
+// Thread: its own, from start() to join(); the functions here are called by the control thread.
+#pragma once
+
+#include "common/loop/wake.h"
+#include "common/net/listener.h"
+#include "lb/metrics.h"
+#include "lb/pool/server.h"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <thread>
+
+namespace holdfast::lb {
+
+class Worker {
+ public:
+  /// Called from the worker's thread when a server failed a request, or said that it drains.
+  using TellControl = std::function<void()>;
+
+  Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, TellControl tell_control);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Listens at `address` beside the other workers. Before start().
+  Result<Address> listen(const Address& address);
+  void start();
+  /// A server's state has changed: whoever waits for one looks again.
+  void wake();
+  /// Says `Connection: close` on every response from now on, and goes on accepting.
+  void announce_close();
+  /// Stops accepting, closes what is idle, ends when the last request is answered.
+  void drain();
+  /// Ends now, whatever is under way.
+  void stop();
+  /// Waits for its end.
+  void join();
+
+  const WorkerCounters& counters() const { return counters_; }
+  /// A line() for each exchange under way, oldest first; delivered to `take` on the worker's thread.
+  void describe_exchanges(std::function<void(std::vector<std::string>)> take);
+
+ private:
+  struct Serving;
+
+  std::size_t index_;
+  std::size_t count_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  TellControl tell_control_;
+  WorkerCounters counters_;
+  Loop loop_;
+  std::unique_ptr<Serving> serving_;
+  std::unique_ptr<Wake> wake_;
+  std::thread thread_;
+};
+
+}  // namespace holdfast::lb
