@@ -12,8 +12,6 @@ HttpCall::HttpCall(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, Use
       timeout_(Timeout::calling<&HttpCall::on_timeout>(this)) {}
 
 void HttpCall::start(const Address& to, Method method, std::string_view request, std::chrono::milliseconds timeout) {
-  stream_ = Stream(loop_);
-  stream_.set_user(this);
   parser_ = std::make_unique<ResponseParser>(ParserLimits{}, scratch_, static_cast<ResponseSink&>(*this));
   parser_->expect_answer_to(method);
   method_ = method;
@@ -22,15 +20,19 @@ void HttpCall::start(const Address& to, Method method, std::string_view request,
   status_ = 0;
   is_connected_ = is_complete_ = false;
   failed_ = {};
-  if (const auto begun = stream_.connect(to); !begun) {
+  auto begun = Stream::connect(loop_, to, this);
+  is_under_way_ = true;
+  if (!begun) {
     failed_ = begun.error();
     timeouts_.arm(timeout_, std::chrono::milliseconds(0));  // told from the loop, as every other end
     return;
   }
+  stream_ = std::move(*begun);
   timeouts_.arm(timeout_, timeout);
 }
 
 void HttpCall::cancel() {
+  is_under_way_ = false;
   stream_.close();
   timeout_.disarm();
 }

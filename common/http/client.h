@@ -37,7 +37,7 @@ class HttpCall : private StreamUser, private ResponseSink {
 
   /// Sends `request` (a whole one, whose method is `method`) to `to` and waits for the answer until `timeout`.
   void start(const Address& to, Method method, std::string_view request, std::chrono::milliseconds timeout);
-  bool is_under_way() const { return stream_.is_open(); }
+  bool is_under_way() const { return is_under_way_; }
   void cancel();
 
  private:
@@ -63,6 +63,7 @@ class HttpCall : private StreamUser, private ResponseSink {
   std::string request_;
   std::string body_;
   int status_ = 0;
+  bool is_under_way_ = false;
   bool is_connected_ = false;
   bool is_complete_ = false;
   Error failed_{};

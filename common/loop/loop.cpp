@@ -44,16 +44,17 @@ void Loop::post(std::function<void()> task) {
 }
 
 void Loop::defer(void* object, Deferred task) {
-  // A loop with work to do at once must not sleep first: the prepare callback comes after this turn's callbacks.
   deferred_.push_back({object, task});
 }
 
 void Loop::run_deferred() {
+  output_.flush_all();
   for (std::size_t i = 0; i < deferred_.size(); ++i) {  // by index: what runs may defer more
     const Entry entry = deferred_[i];
     entry.run(entry.object);
   }
   deferred_.clear();
+  output_.flush_all();  // what they wrote
 }
 
 void Loop::run_posted() {

@@ -2,6 +2,8 @@
 // Thread: the one that calls run(), but for post().
 #pragma once
 
+#include "common/loop/turn_output.h"
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -61,6 +63,9 @@ class Loop {
     defer(object.release(), [](void* retired) { delete static_cast<T*>(retired); });
   }
 
+  /// What is written in this turn; sent before the loop next sleeps.
+  TurnOutput& output() { return output_; }
+
   /// Where every socket of this loop reads to; its bytes are good until the next read.
   std::span<char> read_buffer() { return read_buffer_; }
 
@@ -76,6 +81,7 @@ class Loop {
   uv_loop_t loop_{};
   uv_prepare_t prepare_{};
   uv_async_t wake_{};
+  TurnOutput output_;
   std::vector<Entry> deferred_;
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;

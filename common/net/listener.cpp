@@ -1,6 +1,7 @@
 #include "common/net/listener.h"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -8,14 +9,19 @@
 namespace holdfast {
 
 struct Listener::Block {
-  uv_tcp_t socket{};
+  uv_poll_t poll{};
+  int fd = -1;
+  int reserve_fd = -1;  // given up for a moment where there is no other descriptor left
   Loop* loop = nullptr;
   ListenerUser* user = nullptr;
+
+  void accept_some();
 };
 
 namespace {
 
 constexpr int kBacklog = 4096;
+constexpr int kAcceptsATurn = 64;
 
 tl::unexpected<Error> bind_failure(int error_number) {
   switch (error_number) {
@@ -45,35 +51,60 @@ Result<int> bind_socket(const Address& address, PortSharing sharing) {
 
 }  // namespace
 
+void Listener::Block::accept_some() {
+  // A bounded number, so that a flood of clients does not starve those who are being served.
+  for (int i = 0; i < kAcceptsATurn && user != nullptr; ++i) {
+    const int accepted = ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted >= 0) {
+      auto stream = Stream::adopt(*loop, accepted);
+      if (stream) user->on_accept(std::move(*stream));
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno != EMFILE && errno != ENFILE) return;
+    // Out of descriptors: the waiting connection would be reported again and again. It is taken and closed, so that
+    // its client knows.
+    ::close(reserve_fd);
+    ::close(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC));
+    reserve_fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  }
+}
+
 void Listener::CloseLater::operator()(Block* block) const noexcept {
   block->user = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(&block->socket),
+  const int fd = block->fd;
+  ::close(block->reserve_fd);
+  uv_close(reinterpret_cast<uv_handle_t*>(&block->poll),
            [](uv_handle_t* handle) { delete static_cast<Block*>(handle->data); });
+  ::close(fd);
 }
 
 Result<Listener> Listener::open(Loop& loop, const Address& address, PortSharing sharing, ListenerUser& user) {
   const auto fd = bind_socket(address, sharing);
   if (!fd) return tl::unexpected(fd.error());
-  Listener listener;
-  listener.block_.reset(new Block);
-  Block* block = listener.block_.get();
-  block->socket.data = block;
+  if (::listen(*fd, kBacklog) != 0) {
+    const int problem = errno;
+    ::close(*fd);
+    return bind_failure(problem);
+  }
+  auto block = std::make_unique<Block>();
+  block->fd = *fd;
+  block->reserve_fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   block->loop = &loop;
   block->user = &user;
-  uv_tcp_init(loop.uv(), &block->socket);
-  if (const int problem = uv_tcp_open(&block->socket, *fd); problem != 0) {
+  block->poll.data = block.get();
+  if (const int problem = uv_poll_init_socket(loop.uv(), &block->poll, *fd); problem != 0) {
+    ::close(block->reserve_fd);
     ::close(*fd);
     return bind_failure(-problem);
   }
+  uv_poll_start(&block->poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    Block* accepting = static_cast<Block*>(handle->data);
+    if (accepting->user != nullptr) accepting->accept_some();
+  });
+  Listener listener;
   listener.address_ = Address::local_of(*fd);
-  const int problem = uv_listen(reinterpret_cast<uv_stream_t*>(&block->socket), kBacklog,
-                                [](uv_stream_t* server, int status) noexcept {
-                                  Block* accepting = static_cast<Block*>(server->data);
-                                  if (status != 0 || accepting->user == nullptr) return;
-                                  Stream stream(*accepting->loop);
-                                  if (stream.accept(server)) accepting->user->on_accept(std::move(stream));
-                                });
-  if (problem != 0) return bind_failure(-problem);
+  listener.block_.reset(block.release());
   return listener;
 }
 

@@ -1,123 +1,214 @@
+// uv_poll and plain recv/send instead of uv_tcp: a request passes here four times, and read() and write() go through
+// the kernel's file layer first. Measured on a proxied 302: docs/bench/lb.md.
 #include "common/net/stream.h"
 
 #include "common/assert.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <netinet/tcp.h>
 #include <string>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 #include <utility>
 
 namespace holdfast {
-
 namespace {
 
 /// Most messages are a head and a piece of body; nothing here writes more pieces than this at once.
 constexpr std::size_t kPiecesMax = 8;
+/// Up to this size a message waits for the end of the turn; a larger one is not worth the copy.
+constexpr std::size_t kTurnBytesMax = 16 * 1024;
 
-}  // namespace
-
-/// What libuv may touch after the stream is gone: freed by the close callback alone.
-struct Stream::Block {
-  /// Only while a peer is slow, connecting or being said goodbye to: an idle connection has none.
-  struct Pending {
-    uv_connect_t connect{};
-    uv_write_t write{};
-    uv_shutdown_t shutdown{};
-    std::string sending;  // libuv holds a view of it
-    std::string unsent;   // collects behind it
-    bool is_sending = false;
-    bool is_finishing = false;
-  };
-
-  uv_tcp_t socket{};
-  StreamUser* user = nullptr;  // null from the moment its owner lets go
-  std::unique_ptr<Pending> pending;
-  bool is_reading = false;
-  bool is_dropped = false;
-
-  uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(&socket); }
-  Loop& loop() { return *static_cast<Loop*>(socket.loop->data); }
-  Pending& need_pending() {
-    if (pending == nullptr) pending = std::make_unique<Pending>();
-    return *pending;
-  }
-};
-
-namespace {
-
-Error broken(int status) {
+Error broken(int error_number) {
   Code code = Code::Reset;
   std::string_view why = "the connection broke";
-  switch (status) {
-    case UV_ECONNREFUSED:
+  switch (error_number) {
+    case ECONNREFUSED:
       code = Code::Refused;
       why = "connection refused";
       break;
-    case UV_ETIMEDOUT:
+    case ETIMEDOUT:
       code = Code::Timeout;
       why = "the kernel gave up on the peer";
       break;
-    case UV_ECONNRESET:
-    case UV_EPIPE:
-    case UV_ECONNABORTED:
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED:
       why = "connection reset by the peer";
       break;
-    case UV_ENETUNREACH:
-    case UV_EHOSTUNREACH:
-    case UV_ENETDOWN:
-    case UV_EADDRNOTAVAIL:
-    case UV_EMFILE:
-    case UV_ENFILE:
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EADDRNOTAVAIL:
       code = Code::Unreachable;
       why = "no way to the peer";
+      break;
+    case EMFILE:
+    case ENFILE:
+      code = Code::Unreachable;
+      why = "out of file descriptors";
       break;
     default:
       break;
   }
-  return Error{.code = code, .side = Side::Self, .sys = status, .why = why};
+  return Error{.code = code, .side = Side::Self, .sys = -error_number, .why = why};
+}
+
+bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
+
+int pending_error(int fd) {
+  int error_number = 0;
+  socklen_t bytes = sizeof error_number;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error_number, &bytes);
+  return error_number;
 }
 
 }  // namespace
 
-void Stream::CloseLater::operator()(Block* block) const noexcept {
-  block->user = nullptr;
-  block->is_dropped = true;
-  uv_handle_t* handle = reinterpret_cast<uv_handle_t*>(&block->socket);
-  if (uv_is_closing(handle) != 0) return;  // reset() came first: the callback frees it
-  uv_close(handle, [](uv_handle_t* closed) { delete static_cast<Block*>(closed->data); });
-}
+/// What libuv may touch after the stream is gone: freed by the close callback alone.
+struct Stream::Block final : TurnWriter {
+  uv_poll_t poll{};
+  int fd = -1;
+  bool is_connecting = false;
+  bool is_reading = false;
+  bool is_finishing = false;  // FIN is owed once unsent is empty
+  StreamUser* user = nullptr;  // null from the moment its owner lets go
+  std::string unsent;          // empty unless the peer is slow
+  std::size_t unsent_from = 0;
 
-Stream::Stream(Loop& loop) : block_(new Block) {
-  block_->socket.data = block_.get();
-  HF_ASSERT(uv_tcp_init(loop.uv(), &block_->socket) == 0);
-}
+  Loop& loop() { return *static_cast<Loop*>(poll.loop->data); }
+  bool has_unsent() const { return unsent_from < unsent.size(); }
 
-Result<void> Stream::accept(uv_stream_t* server) {
-  if (const int problem = uv_accept(server, block_->stream()); problem != 0) {
-    return tl::unexpected(broken(problem));
-  }
-  uv_tcp_nodelay(&block_->socket, 1);
-  return {};
-}
-
-Result<void> Stream::connect(const Address& to) {
-  Block::Pending& pending = block_->need_pending();
-  pending.connect.data = block_.get();
-  const int problem = uv_tcp_connect(&pending.connect, &block_->socket, to.raw(), [](uv_connect_t* request, int status) {
-    Block* block = static_cast<Block*>(request->data);
-    if (block->user == nullptr) return;
-    StreamUser* user = block->user;
-    if (status == 0) {
-      block->pending.reset();
-      user->on_connected();
+  void watch() {
+    const int events = (is_reading ? UV_READABLE : 0) | (is_connecting || has_unsent() ? UV_WRITABLE : 0);
+    if (events == 0) {
+      uv_poll_stop(&poll);
       return;
     }
-    user->on_broken(broken(status));
+    uv_poll_start(&poll, events, [](uv_poll_t* handle, int status, int ready) {
+      static_cast<Block*>(handle->data)->on_ready(status, ready);
+    });
+  }
+
+  /// A negative status is an error on the socket, and libuv has stopped watching it. What came before the error is
+  /// still to be read: the error itself is then what recv() says.
+  void on_ready(int status, int ready) {
+    if (user == nullptr) return;
+    if (is_connecting) return finish_connecting();
+    if (status < 0) return read_to_the_end();
+    if ((ready & UV_WRITABLE) != 0) send_unsent();
+    if (user != nullptr && is_reading && (ready & UV_READABLE) != 0) read_once();
+  }
+
+  void finish_connecting() {
+    is_connecting = false;
+    if (const int problem = pending_error(fd); problem != 0) return user->on_broken(broken(problem));
+    watch();
+    user->on_connected();
+  }
+
+  /// True where there may be more.
+  bool read_once() {
+    const auto buffer = loop().read_buffer();
+    const ssize_t count = ::recv(fd, buffer.data(), buffer.size(), 0);
+    if (count > 0) {
+      user->on_bytes(buffer.first(static_cast<std::size_t>(count)));
+      return true;
+    }
+    if (count < 0 && (would_block(errno) || errno == EINTR)) return false;
+    const int problem = count < 0 ? errno : 0;
+    is_reading = false;
+    watch();
+    if (problem == 0) {
+      user->on_end_of_stream();
+    } else {
+      user->on_broken(broken(problem));
+    }
+    return false;
+  }
+
+  void read_to_the_end() {
+    const bool was_reading = is_reading;
+    while (user != nullptr && is_reading && read_once()) {
+    }
+    if (user == nullptr || (was_reading && !is_reading)) return;  // told of the end, or paused meanwhile
+    user->on_broken(broken(pending_error(fd)));                    // nobody reads: nobody would hear of it otherwise
+  }
+
+  /// At the end of the turn. An error is not told here: the poll, or the next read, will tell.
+  void send_now(std::string_view bytes) override {
+    const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count < 0 && !would_block(errno) && errno != EINTR) return;
+    keep(bytes.substr(count < 0 ? 0 : static_cast<std::size_t>(count)));
+  }
+
+  void keep(std::string_view rest) {
+    if (rest.empty()) return;
+    const bool was_empty = !has_unsent();
+    unsent += rest;
+    if (was_empty) watch();
+  }
+
+  void send_unsent() {
+    const ssize_t count = ::send(fd, unsent.data() + unsent_from, unsent.size() - unsent_from, MSG_NOSIGNAL);
+    if (count < 0) {
+      if (!would_block(errno) && errno != EINTR) user->on_broken(broken(errno));
+      return;
+    }
+    unsent_from += static_cast<std::size_t>(count);
+    if (has_unsent()) return;
+    unsent = std::string();
+    unsent_from = 0;
+    if (is_finishing) ::shutdown(fd, SHUT_WR);
+    watch();
+    user->on_drained();
+  }
+};
+
+void Stream::CloseLater::operator()(Block* block) const noexcept {
+  block->user = nullptr;
+  block->loop().output().flush(*block);
+  const int fd = block->fd;
+  uv_close(reinterpret_cast<uv_handle_t*>(&block->poll), [](uv_handle_t* closed) {
+    delete static_cast<Block*>(closed->data);
   });
-  if (problem != 0) return tl::unexpected(broken(problem));
-  uv_tcp_nodelay(&block_->socket, 1);
-  return {};
+  ::close(fd);  // uv_close() has made libuv forget the descriptor: its number may be used again
+}
+
+Result<Stream> Stream::open(Loop& loop, int fd) {
+  auto block = std::make_unique<Block>();
+  block->fd = fd;
+  block->poll.data = block.get();
+  if (const int problem = uv_poll_init_socket(loop.uv(), &block->poll, fd); problem != 0) {
+    ::close(fd);
+    return tl::unexpected(broken(-problem));
+  }
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  Stream stream;
+  stream.block_.reset(block.release());
+  return stream;
+}
+
+Result<Stream> Stream::adopt(Loop& loop, int fd) { return open(loop, fd); }
+
+Result<Stream> Stream::connect(Loop& loop, const Address& to, StreamUser* user) {
+  const int fd = ::socket(to.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return tl::unexpected(broken(errno));
+  if (::connect(fd, to.raw(), to.raw_bytes()) != 0 && errno != EINPROGRESS) {
+    const int problem = errno;
+    ::close(fd);
+    return tl::unexpected(broken(problem));
+  }
+  auto stream = open(loop, fd);
+  if (!stream) return stream;
+  stream->block_->user = user;
+  stream->block_->is_connecting = true;
+  stream->block_->watch();
+  return stream;
 }
 
 void Stream::set_user(StreamUser* user) { block_->user = user; }
@@ -125,116 +216,77 @@ void Stream::set_user(StreamUser* user) { block_->user = user; }
 void Stream::start_reading() {
   if (block_->is_reading) return;
   block_->is_reading = true;
-  uv_read_start(
-      block_->stream(),
-      [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
-        const auto shared = static_cast<Block*>(handle->data)->loop().read_buffer();
-        *buffer = uv_buf_init(shared.data(), static_cast<unsigned>(shared.size()));
-      },
-      [](uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
-        Block* block = static_cast<Block*>(stream->data);
-        if (block->user == nullptr || count == 0) return;
-        if (count > 0) return block->user->on_bytes({buffer->base, static_cast<std::size_t>(count)});
-        uv_read_stop(stream);
-        block->is_reading = false;
-        if (count == UV_EOF) return block->user->on_end_of_stream();
-        block->user->on_broken(broken(static_cast<int>(count)));
-      });
+  block_->watch();
 }
 
 void Stream::stop_reading() {
   if (!block_->is_reading) return;
   block_->is_reading = false;
-  uv_read_stop(block_->stream());
+  block_->watch();
 }
 
 bool Stream::is_reading() const { return block_ != nullptr && block_->is_reading; }
 
 Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
   HF_ASSERT(pieces.size() <= kPiecesMax);
-  std::array<uv_buf_t, kPiecesMax> buffers;
-  unsigned count = 0;
+  std::array<iovec, kPiecesMax> buffers;
+  std::size_t count = 0;
+  std::size_t total = 0;
   for (const std::string_view piece : pieces) {
     if (piece.empty()) continue;
-    buffers[count++] = uv_buf_init(const_cast<char*>(piece.data()), static_cast<unsigned>(piece.size()));
+    buffers[count++] = {.iov_base = const_cast<char*>(piece.data()), .iov_len = piece.size()};
+    total += piece.size();
   }
   if (count == 0) return {};
-  std::size_t sent = 0;
-  if (unsent_bytes() == 0) {
-    const int outcome = uv_try_write(block_->stream(), buffers.data(), count);
-    if (outcome < 0 && outcome != UV_EAGAIN) return tl::unexpected(broken(outcome));
-    if (outcome > 0) sent = static_cast<std::size_t>(outcome);
+  TurnOutput& output = block_->loop().output();
+  if (block_->has_unsent()) {
+    for (const std::string_view piece : pieces) block_->unsent += piece;
+    return {};
   }
-  for (unsigned i = 0; i < count; ++i) {
-    if (sent >= buffers[i].len) {
-      sent -= buffers[i].len;
-      continue;
-    }
-    block_->need_pending().unsent.append(buffers[i].base + sent, buffers[i].len - sent);
-    sent = 0;
+  if (total <= kTurnBytesMax) {
+    output.add(*block_, pieces);
+    return {};
   }
-  if (block_->pending != nullptr && !block_->pending->is_sending && !block_->pending->unsent.empty()) {
-    send_unsent(*block_);
+  output.flush(*block_);  // what came before goes before
+  msghdr message{};
+  message.msg_iov = buffers.data();
+  message.msg_iovlen = count;
+  const ssize_t outcome = block_->has_unsent() ? 0 : ::sendmsg(block_->fd, &message, MSG_NOSIGNAL);
+  if (outcome < 0 && !would_block(errno) && errno != EINTR) return tl::unexpected(broken(errno));
+  std::size_t sent = outcome > 0 ? static_cast<std::size_t>(outcome) : 0;
+  for (const std::string_view piece : pieces) {
+    const std::size_t skipped = std::min(sent, piece.size());
+    sent -= skipped;
+    block_->keep(piece.substr(skipped));
   }
   return {};
 }
 
-void Stream::send_unsent(Block& block) {
-  Block::Pending& pending = *block.pending;
-  pending.sending.swap(pending.unsent);
-  pending.unsent.clear();
-  pending.is_sending = true;
-  pending.write.data = &block;
-  const uv_buf_t buffer = uv_buf_init(pending.sending.data(), static_cast<unsigned>(pending.sending.size()));
-  const int problem = uv_write(&pending.write, block.stream(), &buffer, 1, [](uv_write_t* request, int status) {
-    Block* sent = static_cast<Block*>(request->data);
-    if (sent->user == nullptr) return;
-    sent->pending->is_sending = false;
-    sent->pending->sending.clear();
-    if (status != 0) return sent->user->on_broken(broken(status));
-    if (!sent->pending->unsent.empty()) return send_unsent(*sent);
-    if (!sent->pending->is_finishing) sent->pending.reset();
-    sent->user->on_drained();
-  });
-  HF_ASSERT(problem == 0);
-}
-
 std::size_t Stream::unsent_bytes() const {
-  if (block_ == nullptr || block_->pending == nullptr) return 0;
-  return uv_stream_get_write_queue_size(block_->stream()) + block_->pending->unsent.size();
+  return block_ == nullptr ? 0 : block_->unsent.size() - block_->unsent_from;
 }
 
 void Stream::finish_writing() {
-  Block::Pending& pending = block_->need_pending();
-  if (pending.is_finishing) return;
-  pending.is_finishing = true;
-  if (!pending.unsent.empty() && !pending.is_sending) send_unsent(*block_);
-  pending.shutdown.data = block_.get();
-  uv_shutdown(&pending.shutdown, block_->stream(), [](uv_shutdown_t*, int) {});
+  block_->loop().output().flush(*block_);
+  if (std::exchange(block_->is_finishing, true) || block_->has_unsent()) return;
+  ::shutdown(block_->fd, SHUT_WR);
 }
 
 void Stream::reset() {
-  Block* block = block_.get();
-  if (block == nullptr) return;
-  block->user = nullptr;
-  if (uv_tcp_close_reset(&block->socket, [](uv_handle_t* closed) { delete static_cast<Block*>(closed->data); }) != 0) {
-    block_.reset();  // e.g. after finish_writing(): an ordinary close must do
-    return;
-  }
-  static_cast<void>(block_.release());
+  if (block_ == nullptr) return;
+  block_->loop().output().withdraw(*block_);
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(block_->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  block_.reset();
 }
 
 Address Stream::peer() const {
   sockaddr_storage raw{};
-  int bytes = sizeof raw;
-  if (uv_tcp_getpeername(&block_->socket, reinterpret_cast<sockaddr*>(&raw), &bytes) != 0) return {};
+  socklen_t bytes = sizeof raw;
+  if (getpeername(block_->fd, reinterpret_cast<sockaddr*>(&raw), &bytes) != 0) return {};
   return Address::from(reinterpret_cast<const sockaddr*>(&raw));
 }
 
-int Stream::fd() const {
-  uv_os_fd_t descriptor = -1;
-  uv_fileno(reinterpret_cast<const uv_handle_t*>(&block_->socket), &descriptor);
-  return descriptor;
-}
+int Stream::fd() const { return block_->fd; }
 
 }  // namespace holdfast

@@ -36,12 +36,12 @@ class StreamUser {
 class Stream {
  public:
   Stream() = default;  // closed
-  explicit Stream(Loop& loop);
 
-  /// Takes the next connection of a listening handle.
-  Result<void> accept(uv_stream_t* server);
-  /// Begins to connect; on_connected() or on_broken() follows, never from inside this call.
-  Result<void> connect(const Address& to);
+  /// Takes over a connected, non-blocking socket; it is closed where that fails.
+  static Result<Stream> adopt(Loop& loop, int fd);
+  /// Begins to connect; on_connected() or on_broken() follows, never from inside this call. On loopback a refusal is
+  /// known at once: then it is the error returned.
+  static Result<Stream> connect(Loop& loop, const Address& to, StreamUser* user);
 
   void set_user(StreamUser* user);
   bool is_open() const { return block_ != nullptr; }
@@ -51,11 +51,12 @@ class Stream {
   void stop_reading();
   bool is_reading() const;
 
-  /// Sends the pieces in order, at once as far as the kernel takes them; the rest is copied and goes out later.
-  /// An error means that the connection is broken; on_broken() is not called for it.
+  /// Sends the pieces in order: small ones at the end of this turn, beside the others' of the loop; large ones at once.
+  /// What the kernel does not take is copied and goes out later. An error means that the connection is broken;
+  /// on_broken() is not called for it. A break that is found later is told by on_broken().
   Result<void> write(std::initializer_list<std::string_view> pieces);
   Result<void> write(std::string_view bytes) { return write({bytes}); }
-  /// Bytes that write() accepted and the kernel has not yet.
+  /// Bytes that the kernel did not take: the peer is slow.
   std::size_t unsent_bytes() const;
   /// Sends FIN after what is unsent. Reading goes on.
   void finish_writing();
@@ -75,7 +76,7 @@ class Stream {
     void operator()(Block* block) const noexcept;
   };
 
-  static void send_unsent(Block& block);
+  static Result<Stream> open(Loop& loop, int fd);
 
   std::unique_ptr<Block, CloseLater> block_;
 };

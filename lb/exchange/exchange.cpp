@@ -335,7 +335,7 @@ Phase Exchange::begin_attempt(Server& server) {
   const bool was_closed_idle = failure_ == AttemptResult::ClosedIdle;
   failure_.reset();
   is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = false;
-  attempt_ns_ = uv_hrtime();
+  attempt_ns_ = attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime();
   Endpoint& endpoint = share_->endpoint(server);
   endpoint.counters().in_flight.add(1);
   // Where one kept connection turned out to be closed, the others may be too: the next attempt is made on a new one.
@@ -345,7 +345,7 @@ Phase Exchange::begin_attempt(Server& server) {
     endpoint.drop(std::move(connection_));
   }
   connection_ = endpoint.make();
-  if (const auto begun = connection_->connect(*this); !begun) return after_failure(AttemptResult::Unreachable);
+  if (const auto failed = connection_->connect(*this)) return after_failure(*failed);
   const auto servers_left = static_cast<std::size_t>(std::count(tried_.begin(), tried_.end(), std::uint8_t{0})) + 1;
   const auto left = std::chrono::milliseconds(deadline_ - context_.loop.now());
   context_.timeouts_connect.arm(timeout_, connect_timeout(context_.timeouts.connect, left, servers_left));

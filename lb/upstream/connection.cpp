@@ -9,20 +9,36 @@
 namespace holdfast::lb {
 
 UpstreamConnection::UpstreamConnection(Loop& loop, Endpoint& endpoint, const ParserLimits& limits, HeadScratch& scratch)
-    : endpoint_(endpoint),
-      stream_(loop),
+    : loop_(loop),
+      endpoint_(endpoint),
       parser_(limits, scratch, *this),
-      idle_timeout_(Timeout::calling<&UpstreamConnection::on_idle_timeout>(this)) {
-  stream_.set_user(this);
-}
+      idle_timeout_(Timeout::calling<&UpstreamConnection::on_idle_timeout>(this)) {}
 
 UpstreamConnection::~UpstreamConnection() { close(); }
 
-Result<void> UpstreamConnection::connect(ResponseReceiver& receiver) {
+AttemptResult UpstreamConnection::result_of(const Error& error) const {
+  switch (error.code) {
+    case Code::Refused:
+      return AttemptResult::Refused;
+    case Code::Timeout:
+      return AttemptResult::ConnectTimeout;
+    case Code::Unreachable:
+      return AttemptResult::Unreachable;
+    default:
+      // A kept connection may be closed at any time (RFC 9112 §9.5): that is no failure of the server.
+      return is_fresh_ || saw_bytes_ ? AttemptResult::Reset : AttemptResult::ClosedIdle;
+  }
+}
+
+std::optional<AttemptResult> UpstreamConnection::connect(ResponseReceiver& receiver) {
   receiver_ = &receiver;
   endpoint_.counters().connections_opened.add();
+  auto begun = Stream::connect(loop_, endpoint_.server().address(), this);
+  if (!begun) return result_of(begun.error());
+  stream_ = std::move(*begun);
+  is_counted_ = true;
   endpoint_.counters().connections_active.add(1);
-  return stream_.connect(endpoint_.server().address());
+  return std::nullopt;
 }
 
 void UpstreamConnection::begin(ResponseReceiver& receiver, Method method) {
@@ -46,11 +62,11 @@ void UpstreamConnection::rest() {
 }
 
 void UpstreamConnection::close() {
-  if (!stream_.is_open()) return;
+  receiver_ = nullptr;
+  if (!std::exchange(is_counted_, false)) return;
   stream_.close();
   idle_timeout_.disarm();
   endpoint_.on_closed(*this);
-  receiver_ = nullptr;
 }
 
 void UpstreamConnection::on_connected() {
@@ -89,22 +105,12 @@ void UpstreamConnection::on_end_of_stream() {
     std::exchange(receiver_, nullptr)->on_end();
     return;
   }
-  // A kept connection may be closed at any time (RFC 9112 §9.5): that is no failure of the server.
   fail(is_fresh_ || saw_bytes_ ? AttemptResult::Closed : AttemptResult::ClosedIdle);
 }
 
 void UpstreamConnection::on_broken(const Error& error) {
   if (receiver_ == nullptr) return endpoint_.discard(*this);
-  switch (error.code) {
-    case Code::Refused:
-      return fail(AttemptResult::Refused);
-    case Code::Timeout:
-      return fail(AttemptResult::ConnectTimeout);
-    case Code::Unreachable:
-      return fail(AttemptResult::Unreachable);
-    default:
-      return fail(is_fresh_ || saw_bytes_ ? AttemptResult::Reset : AttemptResult::ClosedIdle);
-  }
+  fail(result_of(error));
 }
 
 void UpstreamConnection::on_drained() {

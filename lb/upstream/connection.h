@@ -10,6 +10,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace holdfast::lb {
@@ -39,8 +40,9 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   UpstreamConnection(Loop& loop, Endpoint& endpoint, const ParserLimits& limits, HeadScratch& scratch);
   ~UpstreamConnection();
 
-  /// Connects; on_connected() or on_failed() follows, never from inside this call. An error is final.
-  Result<void> connect(ResponseReceiver& receiver);
+  /// Connects; on_connected() or on_failed() follows, never from inside this call. Where the failure is known at once
+  /// it is returned, and nothing follows.
+  std::optional<AttemptResult> connect(ResponseReceiver& receiver);
   /// Begins a request of this method on an open connection.
   void begin(ResponseReceiver& receiver, Method method);
   /// Sends a part of the request. An error means that the connection broke.
@@ -75,12 +77,15 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   void on_response_end() override { is_complete_ = true; }
   void on_idle_timeout();
   void fail(AttemptResult result);
+  AttemptResult result_of(const Error& error) const;
 
+  Loop& loop_;
   Endpoint& endpoint_;
   Stream stream_;
   ResponseParser parser_;
   Timeout idle_timeout_;
   ResponseReceiver* receiver_ = nullptr;  // null while idle
+  bool is_counted_ = false;   // among the server's connections
   bool is_fresh_ = true;      // it has served no request yet
   bool saw_bytes_ = false;    // of the response under way
   bool keep_alive_ = false;

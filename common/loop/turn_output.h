@@ -1,0 +1,81 @@
+// What is written in one turn of a loop, sent at its end: the peers wake once for a batch of messages instead of once for
+// each, which is a good part of what a message costs (measured: docs/bench/lb.md). One buffer serves all connections,
+// so that none holds one of its own.
+// Thread: the loop's.
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast {
+
+/// Who has bytes here. It must withdraw() or be sent before it dies.
+class TurnWriter {
+ public:
+  /// Sends `bytes` as far as they go and keeps the rest. Must call nobody else.
+  virtual void send_now(std::string_view bytes) = 0;
+
+ protected:
+  ~TurnWriter() = default;
+
+ private:
+  friend class TurnOutput;
+  std::size_t entry_ = 0;  // its place in TurnOutput, counted from 1; 0: it has none
+};
+
+class TurnOutput {
+ public:
+  /// So many messages are sent together at most: it bounds how long the first one waits for the last.
+  static constexpr std::size_t kEntriesMax = 64;
+
+  void add(TurnWriter& writer, std::initializer_list<std::string_view> pieces) {
+    if (writer.entry_ != 0 && writer.entry_ != entries_.size()) flush(writer);  // bytes of others came between
+    if (writer.entry_ == 0) {
+      if (entries_.size() == kEntriesMax) flush_all();
+      entries_.push_back({&writer, bytes_.size(), 0});
+      writer.entry_ = entries_.size();
+    }
+    for (const std::string_view piece : pieces) bytes_ += piece;
+    entries_.back().size = bytes_.size() - entries_.back().from;
+  }
+  bool has(const TurnWriter& writer) const { return writer.entry_ != 0; }
+  /// Sends what `writer` has here now.
+  void flush(TurnWriter& writer) {
+    if (writer.entry_ == 0) return;
+    const Entry entry = take(writer);
+    writer.send_now(std::string_view(bytes_).substr(entry.from, entry.size));
+  }
+  /// Forgets what `writer` has here.
+  void withdraw(TurnWriter& writer) {
+    if (writer.entry_ != 0) take(writer);
+  }
+  void flush_all() {
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      if (entries_[i].writer != nullptr) flush(*entries_[i].writer);
+    }
+    entries_.clear();
+    bytes_.clear();
+  }
+
+ private:
+  struct Entry {
+    TurnWriter* writer;  // null once sent or withdrawn
+    std::size_t from;
+    std::size_t size;
+  };
+  Entry take(TurnWriter& writer) {
+    Entry& entry = entries_[writer.entry_ - 1];
+    const Entry taken = entry;
+    entry.writer = nullptr;
+    writer.entry_ = 0;
+    return taken;
+  }
+
+  std::string bytes_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace holdfast
