@@ -1,0 +1,229 @@
+#include "app/config.h"
+
+#include "app/links/link.h"
+#include "common/config/keys.h"
+#include "common/units.h"
+
+#include <functional>
+
+namespace holdfast::app {
+
+using namespace std::chrono_literals;
+
+Config::Config() : listen(Address::parse("127.0.0.1:3000").value()) {}
+
+void describe(Keys& keys, DatabaseConfig& database);
+void describe(Keys& keys, RedisConfig& redis);
+void describe(Keys& keys, CacheSettings& cache);
+void describe(Keys& keys, ShutdownConfig& shutdown);
+void describe(Keys& keys, Config& config);
+
+namespace {
+
+struct LogView {
+  Config& config;
+};
+void describe(Keys& keys, LogView& view) {
+  keys.add_choice<log::Level>("level", view.config.log_level, "what is logged",
+                              {{"debug", log::Level::Debug},
+                               {"info", log::Level::Info},
+                               {"warn", log::Level::Warn},
+                               {"error", log::Level::Error}})
+      .env("LOG_LEVEL");
+}
+
+struct VisitsView {
+  Config& config;
+};
+void describe(Keys& keys, VisitsView& view) {
+  keys.add("flush_interval", view.config.visits_flush_interval, "visits are written to the primary this often", 10ms,
+           60'000ms)
+      .env("VISITS_FLUSH_INTERVAL");
+}
+
+struct LimitsView {
+  Config& config;
+};
+void describe(Keys& keys, LimitsView& view) {
+  keys.add("connections", view.config.connections_max, "clients at once; more are closed", std::size_t{1},
+           std::size_t{1'000'000})
+      .env("LIMITS_CONNECTIONS");
+  keys.add_size("request_body", view.config.request_body_bytes, "a larger request is answered 413", 1_KiB, 16_MiB)
+      .env("LIMITS_REQUEST_BODY");
+}
+
+/// The sections that are not structs of their own; they must live as long as the Keys.
+struct Views {
+  explicit Views(Config& config) : logs{config}, visits{config}, limits{config} {}
+  LogView logs;
+  VisitsView visits;
+  LimitsView limits;
+};
+
+void describe_all(Keys& keys, Config& config, Views& views) {
+  describe(keys, config);
+  keys.section("log", views.logs, "logs");
+  keys.section("visits", views.visits, "visits");
+  keys.section("limits", views.limits, "limits of requests");
+}
+
+Wrong wrong_with_public_url(const std::string& url) {
+  if (url.empty()) return std::nullopt;
+  std::string site = url;
+  while (site.ends_with('/')) site.pop_back();
+  const auto scheme_end = site.find("://");
+  const bool has_path = scheme_end != std::string::npos && site.find_first_of("/?#", scheme_end + 3) != std::string::npos;
+  if (checked_target(site) && !has_path) return std::nullopt;
+  return "'" + url + "' is not the address of a site; allowed: http:// or https://, a host, perhaps a port, no path";
+}
+
+Wrong wrong_with_dsn(const std::string& url) {
+  const auto parsed = parse_postgres_dsn(url);
+  return parsed ? Wrong() : Wrong(parsed.error());
+}
+
+/// Fills in what follows from keys that were judged already.
+void finish(Config& config) {
+  if (auto primary = parse_postgres_dsn(config.database.url)) config.primary = std::move(*primary);
+  const std::string& replica_url = config.database.replica_url;
+  config.replica_is_primary = replica_url.empty() || replica_url == config.database.url;
+  if (auto replica = parse_postgres_dsn(replica_url); replica && !config.replica_is_primary) {
+    config.replica = std::move(*replica);
+  } else {
+    config.replica = config.primary;
+  }
+  if (!config.redis.url.empty()) {
+    if (auto url = parse_redis_url(config.redis.url)) config.redis_url = std::move(*url);
+  }
+  if (config.port >= 0) config.listen = config.listen.with_port(static_cast<std::uint16_t>(config.port));
+  while (config.public_url.ends_with('/')) config.public_url.pop_back();
+}
+
+LoadedConfig load(const std::function<std::vector<std::string>(Keys&)>& read) {
+  LoadedConfig loaded;
+  Keys keys;
+  Views views(loaded.config);
+  describe_all(keys, loaded.config, views);
+  loaded.errors = read(keys);
+  if (loaded.errors.empty()) finish(loaded.config);
+  return loaded;
+}
+
+}  // namespace
+
+void describe(Keys& keys, DatabaseConfig& database) {
+  keys.add("url", database.url, "the primary; all writes go there")
+      .env("DATABASE_URL")
+      .secret()
+      .check([&database]() -> Wrong {
+        if (database.url.empty()) return "it is required; set it, or DATABASE_URL, to postgres://user:password@host:5432/name";
+        return wrong_with_dsn(database.url);
+      });
+  keys.add("replica_url", database.replica_url, "where reads go; left out: to the primary")
+      .env("DATABASE_REPLICA_URL")
+      .secret()
+      .check([&database] { return database.replica_url.empty() ? Wrong() : wrong_with_dsn(database.replica_url); });
+  keys.add("connections", database.connections,
+           "connections to each server; of those to the primary a half is for writes", std::size_t{1}, std::size_t{64})
+      .env("DATABASE_CONNECTIONS");
+  keys.add("queue", database.queue, "statements that may wait for a connection; more fail at once", std::size_t{1},
+           std::size_t{1'000'000})
+      .env("DATABASE_QUEUE");
+  keys.add("timeout_connect", database.timeout_connect, "a connection must be ready after this", 10ms, 60'000ms)
+      .env("DATABASE_TIMEOUT_CONNECT");
+  keys.add("timeout_replica", database.timeout_replica, "a look-up on the replica; then the primary is asked", 1ms,
+           60'000ms)
+      .env("DATABASE_TIMEOUT_REPLICA");
+  keys.add("timeout_lookup", database.timeout_lookup, "a look-up on the primary", 1ms, 60'000ms)
+      .env("DATABASE_TIMEOUT_LOOKUP");
+  keys.add("timeout_write", database.timeout_write, "a write, and a reading of statistics", 10ms, 60'000ms)
+      .env("DATABASE_TIMEOUT_WRITE");
+  keys.add("fallback_rate", database.fallback_rate,
+           "codes a second that the primary is asked for because the replica did not know them; more are answered 503",
+           std::size_t{1}, std::size_t{10'000'000})
+      .env("DATABASE_FALLBACK_RATE");
+  keys.add("fallback_burst", database.fallback_burst, "so many of them at once", std::size_t{1},
+           std::size_t{10'000'000})
+      .env("DATABASE_FALLBACK_BURST");
+}
+
+void describe(Keys& keys, RedisConfig& redis) {
+  keys.add("url", redis.url, "redis://user:password@host:6379/0; left out: no Redis is used")
+      .env("REDIS_URL")
+      .secret()
+      .check([&redis]() -> Wrong {
+        if (redis.url.empty()) return std::nullopt;
+        const auto parsed = parse_redis_url(redis.url);
+        return parsed ? Wrong() : Wrong(parsed.error());
+      });
+  keys.add("timeout_command", redis.timeout_command, "the oldest command's; a miss takes Redis out of use", 1ms, 10'000ms)
+      .env("REDIS_TIMEOUT_COMMAND");
+  keys.add("timeout_connect", redis.timeout_connect, "a connection must be ready after this", 10ms, 60'000ms)
+      .env("REDIS_TIMEOUT_CONNECT");
+  keys.add("prefix", redis.prefix, "what every key begins with").env("REDIS_PREFIX");
+}
+
+void describe(Keys& keys, CacheSettings& cache) {
+  keys.add_size("size", cache.bytes_max, "memory for links in this process", 64_KiB, std::size_t{1} << 40)
+      .env("CACHE_SIZE");
+  keys.add("ttl", cache.ttl, "a link in memory is looked up anew after this", 10ms, 3'600'000ms).env("CACHE_TTL");
+  keys.add("ttl_unproven", cache.ttl_unproven, "the same for what a replica said, which may be behind", 10ms,
+           3'600'000ms)
+      .env("CACHE_TTL_UNPROVEN");
+  keys.add("stale", cache.stale_max, "an old copy is served so long when every store is away", 0ms, 7 * 24 * 3'600'000ms)
+      .env("CACHE_STALE");
+}
+
+void describe(Keys& keys, ShutdownConfig& shutdown) {
+  keys.add("delay", shutdown.delay, "after SIGTERM /health says 503 so long before anything is closed", 0ms, 600'000ms)
+      .env("SHUTDOWN_DELAY");
+  keys.add("grace", shutdown.grace, "then requests under way and visits not yet written have so long", 0ms, 600'000ms)
+      .env("SHUTDOWN_GRACE");
+}
+
+void describe(Keys& keys, Config& config) {
+  keys.add_scalar(
+          "listen", "where HTTP is served; port 0 takes a free one", "host:port or [v6]:port",
+          [&config](std::string_view text) -> Wrong {
+            const auto parsed = Address::parse(text);
+            if (!parsed) return std::string(parsed.error().why);
+            config.listen = *parsed;
+            return std::nullopt;
+          },
+          [&config] { return config.listen.text(); })
+      .env("LISTEN");
+  keys.add("port", config.port, "instead of listen's port; -1: that one", -1, 65535).env("PORT");
+  keys.add("public_url", config.public_url,
+           "what short URLs begin with; left out: http:// and the host that the client asked")
+      .env("PUBLIC_URL")
+      .check([&config] { return wrong_with_public_url(config.public_url); });
+  keys.section("database", config.database, "PostgreSQL");
+  keys.section("redis", config.redis, "Redis");
+  keys.section("cache", config.cache, "links in this process");
+  keys.section("shutdown", config.shutdown, "the end");
+}
+
+LoadedConfig load_config(const std::string& file) {
+  return load([&](Keys& keys) { return read_config(file, keys); });
+}
+
+LoadedConfig load_config_text(const std::string& name, const std::string& text) {
+  return load([&](Keys& keys) { return read_config_text(name, text, keys); });
+}
+
+std::string dump_config(Config& config) {
+  Keys keys;
+  Views views(config);
+  describe_all(keys, config, views);
+  return dump_config(keys);
+}
+
+std::string config_reference() {
+  Config config;
+  Keys keys;
+  Views views(config);
+  describe_all(keys, config, views);
+  return config_reference(keys);
+}
+
+}  // namespace holdfast::app

@@ -1,0 +1,100 @@
+#include "app/http/problem.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace holdfast::app {
+namespace {
+
+bool is_uuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+    const char c = text[i];
+    const bool is_hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    if (is_dash ? c != '-' : !is_hex) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Problem bad_data(std::vector<FieldError> errors) {
+  Problem problem{.status = 400, .slug = "invalid-data", .title = "Invalid data", .detail = {}, .errors = {},
+                  .retry_after_seconds = 0, .allow = {}};
+  problem.detail = errors.size() == 1 ? errors.front().pointer + ": " + errors.front().detail
+                                      : std::to_string(errors.size()) + " values are not valid";
+  problem.errors = std::move(errors);
+  return problem;
+}
+
+Problem not_found() {
+  return {.status = 404, .slug = "short-url-not-found", .title = "Short URL not found",
+          .detail = "No link has this code.", .errors = {}, .retry_after_seconds = 0, .allow = {}};
+}
+
+Problem link_deleted() {
+  return {.status = 410, .slug = "short-url-deleted", .title = "Short URL deleted",
+          .detail = "The link that had this code was deleted.", .errors = {}, .retry_after_seconds = 0, .allow = {}};
+}
+
+Problem unavailable(std::string detail, int retry_after_seconds) {
+  return {.status = 503, .slug = "unavailable", .title = "Temporarily unavailable", .detail = std::move(detail),
+          .errors = {}, .retry_after_seconds = retry_after_seconds, .allow = {}};
+}
+
+std::string problem_json(const Problem& problem, std::string_view base, std::string_view request_id) {
+  nlohmann::ordered_json json;
+  json["type"] = std::string(base) + "/problems/" + std::string(problem.slug);
+  json["title"] = problem.title;
+  json["status"] = problem.status;
+  json["detail"] = problem.detail;
+  if (is_uuid(request_id)) json["instance"] = "urn:uuid:" + std::string(request_id);
+  if (!problem.errors.empty()) {
+    json["errors"] = nlohmann::ordered_json::array();
+    json["invalidElements"] = nlohmann::ordered_json::array();
+    for (const FieldError& error : problem.errors) {
+      json["errors"].push_back({{"pointer", error.pointer}, {"detail", error.detail}});
+      if (error.pointer.starts_with("#/")) json["invalidElements"].push_back(error.pointer.substr(2));
+    }
+  }
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string problem_page(const Problem& problem) {
+  std::string page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>";
+  append_escaped(page, problem.title);
+  page += "</title><h1>";
+  append_escaped(page, problem.title);
+  page += "</h1><p>";
+  append_escaped(page, problem.detail);
+  return page += "</p></html>\n";
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+}
+
+bool accepts_html(std::string_view accept) { return accept.find("text/html") != std::string_view::npos; }
+
+}  // namespace holdfast::app

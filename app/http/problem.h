@@ -1,0 +1,43 @@
+// Errors as RFC 9457 has them, and as a plain page for a browser.
+// Thread: any.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast::app {
+
+/// One thing that is wrong in a body; `pointer` is a JSON pointer as a URI fragment, `#/longUrl`.
+struct FieldError {
+  std::string pointer;
+  std::string detail;
+};
+
+struct Problem {
+  int status = 500;
+  std::string_view slug;   // names the kind: `invalid-data`; a literal
+  std::string_view title;  // the kind in words; a literal
+  std::string detail;      // this very case
+  std::vector<FieldError> errors;
+  int retry_after_seconds = 0;  // sent where not 0
+  std::string_view allow;       // of a 405; a literal
+};
+
+Problem bad_data(std::vector<FieldError> errors);
+Problem not_found();
+Problem link_deleted();
+Problem unavailable(std::string detail, int retry_after_seconds);
+
+/// The body, application/problem+json. `base` begins the type's URL; `request_id` becomes the instance where it is a UUID.
+std::string problem_json(const Problem& problem, std::string_view base, std::string_view request_id);
+/// The body for somebody who reads it in a browser.
+std::string problem_page(const Problem& problem);
+
+/// Text as HTML shows it: the five bytes that mean something are escaped.
+void append_escaped(std::string& out, std::string_view text);
+
+/// Does an Accept value name text/html? Then a person reads the answer.
+bool accepts_html(std::string_view accept);
+
+}  // namespace holdfast::app

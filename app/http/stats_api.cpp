@@ -1,0 +1,63 @@
+#include "app/http/stats_api.h"
+
+#include "app/links/link.h"
+
+#include <charconv>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace holdfast::app {
+namespace {
+
+std::uint64_t number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+}  // namespace
+
+class StatsApi::Query final : public PgQuery {
+ public:
+  Query(StatsApi& stats, Reply reply, std::string_view code, bool is_primary)
+      : PgQuery(Statement::LinkStatistics), stats_(stats), reply_(std::move(reply)), code_(code), is_primary_(is_primary) {
+    add(code_);
+  }
+  void on_answer(const PgAnswer& answer) override {
+    stats_.on_answer(std::move(reply_), code_, is_primary_, answer);
+  }
+
+ private:
+  StatsApi& stats_;
+  Reply reply_;
+  std::string code_;
+  bool is_primary_;
+};
+
+void StatsApi::handle(const HttpRequest& request, Reply reply, std::string_view code) {
+  if (!is_code(code)) return reply.problem(not_found());
+  reply.keep(request);
+  ask(std::move(reply), code, !replica_.is_available());
+}
+
+void StatsApi::ask(Reply reply, std::string_view code, bool is_primary) {
+  Postgres& database = is_primary ? primary_ : replica_;
+  database.send(std::make_unique<Query>(*this, std::move(reply), code, is_primary), deadline_);
+}
+
+void StatsApi::on_answer(Reply reply, std::string_view code, bool is_primary, const PgAnswer& answer) {
+  if (!is_primary && (!answer.is_ok() || answer.rows() == 0)) return ask(std::move(reply), code, true);
+  if (!answer.is_ok()) return reply.problem(unavailable("Statistics cannot be read at the moment. Try again.", 5));
+  if (answer.rows() == 0) return reply.problem(not_found());
+  if (answer.is_true(0, 0)) return reply.problem(link_deleted());
+  nlohmann::ordered_json json;
+  json["shortCode"] = code;
+  json["dateCreated"] = answer.text(0, 1);
+  json["visitsSummary"] = {{"total", number_of(answer.text(0, 2))}};
+  json["lastVisit"] = answer.is_null(0, 3) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(answer.text(0, 3));
+  reply.send(200, "application/json", {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
+             json.dump() + "\n");
+}
+
+}  // namespace holdfast::app

@@ -1,0 +1,125 @@
+#include "app/serve.h"
+
+#include "app/service.h"
+#include "common/log.h"
+#include "common/loop/timeouts.h"
+#include "common/version.h"
+
+#include <csignal>
+#include <memory>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace holdfast::app {
+namespace {
+
+/// Serving ──signal──▶ Leaving (says so, still accepting) ──delay──▶ Draining ──▶ Ended      (second signal: at once)
+enum class Stage { Serving, Leaving, Draining, Ended };
+
+class Control {
+ public:
+  explicit Control(const Config& config)
+      : config_(config),
+        timeouts_(loop_),
+        timeouts_shutdown_(timeouts_.add_class()),
+        delay_over_(Timeout::calling<&Control::drain>(this)),
+        grace_over_(Timeout::calling<&Control::on_grace_over>(this)),
+        service_(std::make_unique<Service>(loop_, timeouts_, config)) {}
+
+  int run();
+
+ private:
+  void watch(uv_signal_t& handle, int number);
+  void on_signal(int number);
+  void drain();
+  void on_grace_over();
+  void end();
+
+  const Config& config_;
+  Loop loop_;
+  Timeouts timeouts_;
+  TimeoutClass& timeouts_shutdown_;
+  Timeout delay_over_;
+  Timeout grace_over_;
+  std::unique_ptr<Service> service_;
+  uv_signal_t terminate_{};
+  uv_signal_t interrupt_{};
+  Stage stage_ = Stage::Serving;
+};
+
+int Control::run() {
+  std::signal(SIGPIPE, SIG_IGN);  // who has left is told of by EPIPE
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  log::info("starting", {{"version", kVersion},
+                         {"revision", kRevision},
+                         {"primary", config_.primary.shown},
+                         {"replica", config_.replica_is_primary ? "none" : config_.replica.shown},
+                         {"redis", config_.redis_url ? config_.redis_url->shown : "none"}});
+  if (const auto started = service_->start(); !started) {
+    log::error("cannot listen", {{"name", "http"},
+                                 {"address", config_.listen.text()},
+                                 {"why", started.error().why},
+                                 {"do", "stop what listens there, or choose another address (LISTEN, PORT)"}});
+    service_.reset();
+    return 1;
+  }
+  watch(terminate_, SIGTERM);
+  watch(interrupt_, SIGINT);
+  log::info("listening", {{"name", "http"}, {"address", service_->address().text()}});
+  log::info("ready");
+  loop_.run();
+  service_.reset();
+  uv_close(reinterpret_cast<uv_handle_t*>(&terminate_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&interrupt_), nullptr);
+  log::info("stopped");
+  return 0;
+}
+
+void Control::watch(uv_signal_t& handle, int number) {
+  uv_signal_init(loop_.uv(), &handle);
+  handle.data = this;
+  uv_signal_start(
+      &handle, [](uv_signal_t* signal, int which) { static_cast<Control*>(signal->data)->on_signal(which); }, number);
+}
+
+void Control::on_signal(int number) {
+  if (stage_ != Stage::Serving) {
+    log::warn("ending at once", {{"signal", number}});
+    return end();
+  }
+  log::info("leaving", {{"signal", number}, {"accepting_for", config_.shutdown.delay}});
+  stage_ = Stage::Leaving;
+  service_->announce_leaving();
+  if (config_.shutdown.delay.count() == 0) return drain();
+  timeouts_shutdown_.arm(delay_over_, config_.shutdown.delay);
+}
+
+void Control::drain() {
+  stage_ = Stage::Draining;
+  log::info("draining", {{"grace", config_.shutdown.grace}});
+  timeouts_shutdown_.arm(grace_over_, config_.shutdown.grace);
+  service_->drain([this] { end(); });
+}
+
+void Control::on_grace_over() {
+  log::warn("ending with work left", {{"why", "requests or visits were not finished in time"}});
+  end();
+}
+
+void Control::end() {
+  if (stage_ == Stage::Ended) return;
+  stage_ = Stage::Ended;
+  loop_.stop();
+}
+
+}  // namespace
+
+int serve(const Config& config) {
+  Control control(config);
+  return control.run();
+}
+
+}  // namespace holdfast::app

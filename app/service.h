@@ -1,0 +1,63 @@
+// Everything that one loop serves with: its stores, its cache, its handlers, its HTTP server. Nothing is shared with
+// another loop, so that there can be several.
+// Thread: the loop's.
+#pragma once
+
+#include "app/config.h"
+#include "app/http/routes.h"
+#include "app/links/link_database.h"
+#include "app/links/lookup.h"
+#include "app/links/redis_cache.h"
+#include "app/links/visits.h"
+#include "app/links/writer.h"
+#include "app/store/postgres.h"
+#include "app/store/redis.h"
+#include "common/http/server.h"
+#include "common/metrics/registry.h"
+
+#include <functional>
+#include <memory>
+
+namespace holdfast::app {
+
+class Service {
+ public:
+  Service(Loop& loop, Timeouts& timeouts, const Config& config);
+  ~Service();
+
+  /// Opens the port and begins to connect to the stores; waits for none of them.
+  Result<void> start();
+  Address address() const { return server_.address(); }
+
+  /// From now on says that it is leaving, in /health and on every response, and goes on serving.
+  void announce_leaving();
+  /// Takes no more connections; `done` when the last response is out and the visits are written.
+  void drain(std::function<void()> done);
+
+ private:
+  void collect(Scrape& scrape) const;
+
+  Loop& loop_;
+  const Config& config_;
+  AppCounters counters_;
+  Postgres primary_;
+  Postgres replica_;
+  std::unique_ptr<Redis> redis_;
+  std::unique_ptr<RedisCache> shared_;
+  LinkCache cache_;
+  PostgresLinks links_on_replica_;
+  PostgresLinks links_on_primary_;
+  Lookup lookup_;
+  LinkWriter writer_;
+  Visits visits_;
+  ReplyContext context_;
+  RedirectHandler redirect_;
+  LinksApi links_;
+  StatsApi stats_;
+  HealthHandler health_;
+  Registry metrics_;
+  Router router_;
+  HttpServer server_;
+};
+
+}  // namespace holdfast::app

@@ -1,0 +1,141 @@
+#include "app/store/dsn.h"
+
+#include "common/net/address.h"
+
+#include <charconv>
+#include <libpq-fe.h>
+#include <memory>
+#include <optional>
+
+namespace holdfast::app {
+namespace {
+
+struct FreePq {
+  void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
+  void operator()(char* text) const noexcept { PQfreemem(text); }
+};
+
+/// libpq quotes what it does not understand, and that may hold the password.
+std::string without_quoted(std::string_view message) {
+  std::string text;
+  bool is_quoted = false;
+  for (const char c : message) {
+    if (c == '\n') break;
+    if (c == '"') {
+      if (!is_quoted) text += "\"...\"";
+      is_quoted = !is_quoted;
+    } else if (!is_quoted) {
+      text += c;
+    }
+  }
+  return text;
+}
+
+template <class Number>
+bool read_number(std::string_view text, Number& number) {
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return problem == std::errc{} && end == text.data() + text.size();
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    unsigned value = 0;
+    if (i + 2 >= text.size()) return std::nullopt;
+    const auto [end, problem] = std::from_chars(&text[i + 1], &text[i + 1] + 2, value, 16);
+    if (problem != std::errc{} || end != &text[i + 1] + 2) return std::nullopt;
+    decoded += static_cast<char>(value);
+    i += 2;
+  }
+  return decoded;
+}
+
+}  // namespace
+
+tl::expected<PostgresDsn, std::string> parse_postgres_dsn(const std::string& text) {
+  char* raw_message = nullptr;
+  const std::unique_ptr<PQconninfoOption, FreePq> options(PQconninfoParse(text.c_str(), &raw_message));
+  const std::unique_ptr<char, FreePq> message(raw_message);
+  if (options == nullptr) {
+    return tl::unexpected("not a PostgreSQL connection string (" +
+                          without_quoted(message == nullptr ? "out of memory" : message.get()) +
+                          "); it looks like postgres://user:password@host:5432/name");
+  }
+  PostgresDsn dsn;
+  std::string port = "5432";
+  std::string name;
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    const std::string_view keyword = option->keyword;
+    const std::string value = option->val;
+    if (keyword == "host" || (keyword == "hostaddr" && dsn.host.empty())) dsn.host = value;
+    if (keyword == "port" && !value.empty()) port = value;
+    if (keyword == "dbname") name = value;
+    if (keyword == "service") return tl::unexpected(std::string("a service file is not supported; name host, port and database"));
+    dsn.parameters.emplace_back(keyword, value);
+  }
+  if (dsn.host.find(',') != std::string::npos) {
+    return tl::unexpected(std::string("it names several hosts; name one, a proxy or a DNS name that moves at fail-over"));
+  }
+  std::uint16_t number = 0;
+  if (!read_number(port, number) || number == 0) {
+    return tl::unexpected(std::string("its port is not a number from 1 to 65535"));
+  }
+  dsn.shown = (dsn.host.empty() ? "local socket" : dsn.host) + ":" + port + "/" + name;
+  return dsn;
+}
+
+tl::expected<RedisUrl, std::string> parse_redis_url(std::string_view text) {
+  constexpr std::string_view kExpected = "; it looks like redis://user:password@host:6379/0";
+  const auto wrong = [&](std::string_view why) { return tl::unexpected(std::string(why) + std::string(kExpected)); };
+  RedisUrl url;
+  if (text.starts_with("unix://")) {
+    text.remove_prefix(7);
+    const auto query = text.find("?db=");
+    if (query != std::string_view::npos && !read_number(text.substr(query + 4), url.database)) {
+      return wrong("its database is not a number");
+    }
+    url.host = text.substr(0, query);
+    if (!url.is_unix()) return wrong("a unix:// URL needs an absolute path");
+    url.shown = url.host;
+    return url;
+  }
+  if (text.starts_with("rediss://")) return wrong("TLS to Redis is not supported");
+  if (!text.starts_with("redis://")) return wrong("not a redis:// URL");
+  text.remove_prefix(8);
+  if (text.find_first_of("?#") != std::string_view::npos) return wrong("it has a part behind '?' or '#'");
+  const auto slash = text.find('/');
+  if (slash != std::string_view::npos) {
+    const std::string_view number = text.substr(slash + 1);
+    if (!number.empty() && (!read_number(number, url.database) || url.database < 0)) {
+      return wrong("its database is not a number");
+    }
+    text = text.substr(0, slash);
+  }
+  const auto at = text.rfind('@');
+  if (at != std::string_view::npos) {
+    const std::string_view login = text.substr(0, at);
+    const auto colon = login.find(':');
+    const auto user = percent_decoded(login.substr(0, colon));
+    const auto password = colon == std::string_view::npos ? std::string() : percent_decoded(login.substr(colon + 1));
+    if (!user || !password) return wrong("its user or password has a bad percent-escape");
+    url.user = *user;
+    url.password = *password;
+    text = text.substr(at + 1);
+  }
+  const bool has_port = text.ends_with(']') ? false : text.rfind(':') != std::string_view::npos;
+  const std::string with_port = has_port ? std::string(text) : std::string(text) + ":6379";
+  const auto split = split_host_port(with_port);
+  if (!split || split->host.empty() || split->port == 0) return wrong("its host or port is not one");
+  url.host = split->host;
+  url.port = split->port;
+  if (url.host.starts_with('[') && url.host.ends_with(']')) url.host = url.host.substr(1, url.host.size() - 2);
+  url.shown = with_port + "/" + std::to_string(url.database);
+  return url;
+}
+
+}  // namespace holdfast::app
