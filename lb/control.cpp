@@ -103,6 +103,10 @@ Control::Control(Settings settings)
 Control::~Control() {
   for (std::thread& joiner : joiners_) joiner.join();
   workers_.clear();  // before what they send to
+  for (uv_signal_t* watched : {&terminate_, &interrupt_}) {
+    if (watched->loop != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(watched), nullptr);
+  }
+  uv_run(loop_.uv(), UV_RUN_NOWAIT);  // libuv lets go of them
 }
 
 int Control::run() {

@@ -161,8 +161,11 @@ int MessageParser::on_head_complete(llhttp_t* llhttp) {
   const char* const input_end = head_begin + self.input_.size();
   while (head_begin != input_end && (*head_begin == '\r' || *head_begin == '\n')) ++head_begin;
   const auto fields = self.fields();
-  const char* last = fields.empty() ? self.start_line_.data() : fields.back().name.data();
-  if (last != nullptr && static_cast<std::size_t>(last - head_begin) > self.limits_.head_bytes) {
+  const std::string_view last = fields.empty()               ? self.start_line_
+                                : fields.back().value.empty() ? fields.back().name
+                                                              : fields.back().value;
+  if (last.data() != nullptr &&
+      static_cast<std::size_t>(last.data() + last.size() - head_begin) > self.limits_.head_bytes) {
     return self.fail(Code::HeadTooLarge, "the head is too large");
   }
   if (!is_one_field_a_line({head_begin, static_cast<std::size_t>(input_end - head_begin)}, fields)) {

@@ -1,0 +1,1 @@
+"""The parts of the system as processes on this machine: used by ops/ and by the tests. Standard library only."""

@@ -1,0 +1,98 @@
+"""lb and shortener as processes."""
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+
+from .process import Failed, Process
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def built(name):
+    """The program, as built; HOLDFAST_BIN names another folder than the release's."""
+    path = os.path.join(os.environ.get("HOLDFAST_BIN", os.path.join(ROOT, "build/release/bin")), name)
+    if not os.access(path, os.X_OK):
+        raise Failed(f"{path} is missing: build it with ./ops/test --build-only")
+    return path
+
+
+class Lb:
+    """lb with a configuration of one's own; `text` is YAML. Port 0 in it takes a free one: see public and admin."""
+
+    def __init__(self, text, folder, logs=None, name="lb", user=None, binary=None):
+        self.config = os.path.join(folder, name + ".yaml")
+        with open(self.config, "w") as out:
+            out.write(text)
+        self.process = Process(name, [binary or built("lb"), "run", "--config", self.config],
+                               os.path.join(logs or folder, name + ".log"), user=user)
+        self.public = self.admin = None
+
+    def start(self):
+        self.process.start()
+        self.process.wait_for_log(r"info ready\b")
+        self.public = self._port("public")
+        self.admin = self._port("admin")
+        self.process.where = f"127.0.0.1:{self.public}"
+        return self
+
+    def _port(self, name):
+        return int(re.search(rf"listening name={name} address=\S*:(\d+)", self.process.log_text()).group(1))
+
+    def get_admin(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as answer:
+            return answer.read().decode()
+
+    def upstreams(self):
+        """The servers of all pools, by name."""
+        pools = json.loads(self.get_admin("/upstreams"))["pools"]
+        return {server["name"]: server for pool in pools for server in pool["upstreams"]}
+
+    def states(self):
+        return {name: server["state"] for name, server in self.upstreams().items()}
+
+    def metric(self, name, **labels):
+        """The sum of the samples of this name that have these labels."""
+        total = 0.0
+        for line in self.get_admin("/metrics").splitlines():
+            found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
+            if found is None or found.group(1) != name:
+                continue
+            has = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found.group(2) or ""))
+            if all(has.get(label) == value for label, value in labels.items()):
+                total += float(found.group(3))
+        return total
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+
+class Shortener:
+    """One instance."""
+
+    def __init__(self, name, folder, port, env, user=None, binary=None):
+        self.port = port
+        self.process = Process(name, [binary or built("shortener"), "serve"], os.path.join(folder, name + ".log"),
+                               env={**env, "LISTEN": f"127.0.0.1:{port}"}, user=user, where=f"127.0.0.1:{port}")
+
+    def start(self):
+        self.process.start()
+        self.process.wait_for_log(r"info ready\b")
+        return self
+
+    def health(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        self.process.kill()

@@ -1,0 +1,51 @@
+"""A private Redis."""
+import os
+import socket
+
+from . import ports
+from .process import Process, wait_until
+
+
+class Redis:
+    def __init__(self, folder, user, logs, port=None):
+        self.port = port or ports.free_port()
+        self.process = Process(
+            "redis",
+            ["/usr/bin/redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", folder, "--save", "",
+             "--appendonly", "yes", "--maxmemory", "128mb", "--maxmemory-policy", "volatile-lfu"],
+            os.path.join(logs, "redis.log"), user=user, where=f"127.0.0.1:{self.port}")
+
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self):
+        self.process.start()
+        wait_until(self.is_ready, 20, f"redis does not answer; see {self.process.log}")
+        return self
+
+    def is_ready(self):
+        self.process.must_run()
+        try:
+            return self.command("PING").startswith("+PONG")
+        except OSError:
+            return False
+
+    def command(self, *words):
+        """One command, its reply as it comes over the wire."""
+        request = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+        with socket.create_connection(("127.0.0.1", self.port), 2) as connection:
+            connection.settimeout(2)
+            connection.sendall(request.encode())
+            return connection.recv(65536).decode(errors="replace")
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+    def pause(self):
+        self.process.pause()
+
+    def resume(self):
+        self.process.resume()

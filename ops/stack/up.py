@@ -1,0 +1,119 @@
+"""ops/up: everything, from nothing."""
+import argparse
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from .process import Failed, tail
+from .programs import ROOT
+from .stack import Stack, measure
+
+RUN = os.path.join(ROOT, ".run")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="ops/up", description="Installs what is missing, builds, and starts lb in front of two shorteners, a "
+        "PostgreSQL primary and replica, and Redis, all private to this checkout (.run/). Ctrl-C stops it.")
+    parser.add_argument("-d", "--detach", action="store_true", help="leave it running; ./ops/down stops it")
+    parser.add_argument("--no-build", action="store_true", help="use the programs that are built already")
+    options = parser.parse_args()
+    os.makedirs(RUN, exist_ok=True)
+    lock = open(os.path.join(RUN, "lock"), "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        running = Stack.load(RUN)
+        if running is not None and running.is_up():
+            return say_up(running, "It is up already, in another terminal:")
+        sys.exit("ops/up: another ops/up or ops/down is at work in this checkout")
+
+    running = Stack.load(RUN)
+    if running is not None and running.is_up():
+        return say_up(running, "It is up already:")
+    if running is not None:
+        running.stop()  # what a crash has left
+
+    begun = time.monotonic()
+
+    def say(text):
+        print(f"[{measure(begun)}] {text}", flush=True)
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # cleans up like Ctrl-C
+    stack = Stack(RUN, say=say, preferred_port=8080)
+    try:
+        if not options.no_build:
+            build(say)
+        stack.start()
+        stack.save()
+    except Failed as failure:
+        sys.exit(f"\nops/up: it did not come up, and what had started was stopped again.\n{failure}")
+    except KeyboardInterrupt:
+        sys.exit("\nops/up: interrupted; what had started was stopped again")
+    say("ready")
+    say_up(stack, "")
+    if options.detach:
+        print("\n./ops/down stops it.")
+        return 0
+    print("\nCtrl-C stops it.", flush=True)
+    return stay(stack)
+
+
+def build(say):
+    say("building (a first time takes minutes)")
+    log = os.path.join(RUN, "build.log")
+    with open(log, "wb") as out:
+        for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
+            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            for line in process.stdout:
+                out.write(line)
+                if sys.stdout.isatty() and line.startswith(b"["):
+                    print("\r\033[K  " + line.decode(errors="replace").strip()[:100], end="", flush=True)
+            if sys.stdout.isatty():
+                print("\r\033[K", end="", flush=True)
+            if process.wait() != 0:
+                raise Failed(f"building failed; the end of {log}:\n{tail(log, 30)}")
+
+
+def say_up(stack, first):
+    url = f"http://127.0.0.1:{stack.lb.public}"
+    if first:
+        print(first)
+    print("\n" + stack.table() + f"""
+
+try:
+  curl -i -H 'Content-Type: application/json' -d '{{"longUrl": "https://example.com/"}}' {url}/api/v1/links
+  curl http://127.0.0.1:{stack.lb.admin}/upstreams
+  ./ops/drill kill-app""", flush=True)
+    return 0
+
+
+def stay(stack):
+    """Until Ctrl-C; says so when a part ends."""
+    ended = set()
+    try:
+        while True:
+            time.sleep(0.5)
+            now = Stack.load(RUN) or stack  # a drill may have started a part again
+            for process in now.processes():
+                if not process.is_running() and process.name not in ended:
+                    ended.add(process.name)
+                    print(f"{process.name} (pid {process.pid}) has ended; its log is {os.path.relpath(process.log)}",
+                          flush=True)
+                elif process.is_running() and process.name in ended:
+                    ended.discard(process.name)
+                    print(f"{process.name} runs again (pid {process.pid})", flush=True)
+            if len(ended) == len(stack.processes()):
+                return 0  # ops/down in another terminal
+    except (KeyboardInterrupt, SystemExit):
+        print("\nstopping", flush=True)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        (Stack.load(RUN) or stack).stop()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
