@@ -72,7 +72,8 @@ Wrong wrong_with_public_url(const std::string& url) {
   std::string site = url;
   while (site.ends_with('/')) site.pop_back();
   const auto scheme_end = site.find("://");
-  const bool has_path = scheme_end != std::string::npos && site.find_first_of("/?#", scheme_end + 3) != std::string::npos;
+  const bool has_path =
+      scheme_end != std::string::npos && site.find_first_of("/?#", scheme_end + 3) != std::string::npos;
   if (checked_target(site) && !has_path) return std::nullopt;
   return "'" + url + "' is not the address of a site; allowed: http:// or https://, a host, perhaps a port, no path";
 }
@@ -116,7 +117,8 @@ void describe(Keys& keys, DatabaseConfig& database) {
       .env("DATABASE_URL")
       .secret()
       .check([&database]() -> Wrong {
-        if (database.url.empty()) return "it is required; set it, or DATABASE_URL, to postgres://user:password@host:5432/name";
+        if (database.url.empty())
+          return "it is required; set it, or DATABASE_URL, to postgres://user:password@host:5432/name";
         return wrong_with_dsn(database.url);
       });
   keys.add("replica_url", database.replica_url, "where reads go; left out: to the primary")
@@ -156,7 +158,8 @@ void describe(Keys& keys, RedisConfig& redis) {
         const auto parsed = parse_redis_url(redis.url);
         return parsed ? Wrong() : Wrong(parsed.error());
       });
-  keys.add("timeout_command", redis.timeout_command, "the oldest command's; a miss takes Redis out of use", 1ms, 10'000ms)
+  keys.add("timeout_command", redis.timeout_command, "the oldest command's; a miss takes Redis out of use", 1ms,
+           10'000ms)
       .env("REDIS_TIMEOUT_COMMAND");
   keys.add("timeout_connect", redis.timeout_connect, "a connection must be ready after this", 10ms, 60'000ms)
       .env("REDIS_TIMEOUT_CONNECT");
@@ -170,7 +173,8 @@ void describe(Keys& keys, CacheSettings& cache) {
   keys.add("ttl_unproven", cache.ttl_unproven, "the same for what a replica said, which may be behind", 10ms,
            3'600'000ms)
       .env("CACHE_TTL_UNPROVEN");
-  keys.add("stale", cache.stale_max, "an old copy is served so long when every store is away", 0ms, 7 * 24 * 3'600'000ms)
+  keys.add("stale", cache.stale_max, "an old copy is served so long when every store is away", 0ms,
+           7 * 24 * 3'600'000ms)
       .env("CACHE_STALE");
 }
 

@@ -37,12 +37,12 @@ int migrate(const std::string& file, const std::string& wait) {
     std::fprintf(stderr, "--wait: '%s' is no duration; allowed: 30s, 500ms, 2m\n", wait.c_str());
     return 1;
   }
-  const std::string wrong = holdfast::app::migrate(
-      loaded.config.primary, holdfast::app::migrations(),
-      {.wait = *limit, .say = [](std::string_view line) {
-         std::printf("migrate: %.*s\n", static_cast<int>(line.size()), line.data());
-         std::fflush(stdout);
-       }});
+  const std::string wrong =
+      holdfast::app::migrate(loaded.config.primary, holdfast::app::migrations(),
+                             {.wait = *limit, .say = [](std::string_view line) {
+                                std::printf("migrate: %.*s\n", static_cast<int>(line.size()), line.data());
+                                std::fflush(stdout);
+                              }});
   if (wrong.empty()) return 0;
   std::fprintf(stderr, "migrate: %s\n", wrong.c_str());
   return 1;
@@ -61,10 +61,12 @@ int check(const std::string& file, bool dumps) {
 int main(int argc, char** argv) {
   try {
     CLI::App app{"shortener, a URL shortener that is run as several instances behind a load balancer."};
-    app.set_version_flag("--version", std::string("shortener ") + holdfast::kVersion + " (" + holdfast::kRevision + ")");
+    app.set_version_flag("--version",
+                         std::string("shortener ") + holdfast::kVersion + " (" + holdfast::kRevision + ")");
     app.require_subcommand(1);
-    app.footer("The least it needs is DATABASE_URL=postgres://user:password@host:5432/name; every key of its file is an\n"
-               "environment variable too. Run migrate before the first serve. SIGTERM ends it in order, a second at once.");
+    app.footer(
+        "The least it needs is DATABASE_URL=postgres://user:password@host:5432/name; every key of its file is an\n"
+        "environment variable too. Run migrate before the first serve. SIGTERM ends it in order, a second at once.");
 
     std::string file;
     auto* serve_command = app.add_subcommand("serve", "Serve until SIGTERM or SIGINT");
@@ -73,15 +75,18 @@ int main(int argc, char** argv) {
     std::string wait = "30s";
     auto* migrate_command = app.add_subcommand("migrate", "Bring the database's schema up to date; may be run anytime");
     migrate_command->add_option("--config,-c", file, "Configuration file (YAML)");
-    migrate_command->add_option("--wait", wait, "How long to wait for the database, and for another instance that migrates")
+    migrate_command
+        ->add_option("--wait", wait, "How long to wait for the database, and for another instance that migrates")
         ->capture_default_str();
 
     bool dumps = false;
-    auto* check_command = app.add_subcommand("check", "Read a configuration and say what is wrong with it; exit 0 or 1");
+    auto* check_command =
+        app.add_subcommand("check", "Read a configuration and say what is wrong with it; exit 0 or 1");
     check_command->add_option("FILE", file, "Configuration file (YAML)")->required();
     check_command->add_flag("--dump-config", dumps, "Print what would be in force, defaults and all");
 
-    auto* reference_command = app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
+    auto* reference_command =
+        app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
 
     try {
       app.parse(argc, argv);

@@ -35,20 +35,24 @@ struct AppCounterInfo {
 };
 
 inline constexpr std::array<AppCounterInfo, static_cast<std::size_t>(AppCounter::Last) + 1> kAppCounters{{
-    {AppCounter::Rescued, "shortener_ryw_rescued_total", "Links that the replica did not know yet and the primary did."},
+    {AppCounter::Rescued, "shortener_ryw_rescued_total",
+     "Links that the replica did not know yet and the primary did."},
     {AppCounter::StaleServed, "shortener_stale_served_total", "Redirects from an old copy, every store being away."},
     {AppCounter::PrimaryFallbackRejected, "shortener_primary_fallback_rejected_total",
      "Look-ups answered 503 because the primary's budget was spent."},
-    {AppCounter::BadTargets, "shortener_bad_targets_total", "Targets found in a store that must not become a Location."},
+    {AppCounter::BadTargets, "shortener_bad_targets_total",
+     "Targets found in a store that must not become a Location."},
     {AppCounter::CodeCollisions, "shortener_code_collisions_total", "Random codes that were taken already."},
     {AppCounter::IdempotencyFresh, "shortener_idempotency_fresh_total", "Creates with a key that was new."},
-    {AppCounter::IdempotencyReplays, "shortener_idempotency_replays_total", "Creates answered with the first response."},
+    {AppCounter::IdempotencyReplays, "shortener_idempotency_replays_total",
+     "Creates answered with the first response."},
     {AppCounter::IdempotencyMismatches, "shortener_idempotency_mismatches_total",
      "Creates whose key was used for something else."},
     {AppCounter::RedisWritesMissed, "shortener_redis_writes_missed_total", "Writes that Redis was away for."},
     {AppCounter::VisitsCounted, "shortener_visits_counted_total", "Visits noted in memory."},
     {AppCounter::VisitsFlushed, "shortener_visits_flushed_total", "Visits that the primary has."},
-    {AppCounter::VisitsDropped, "shortener_visits_dropped_total", "Visits given up because the memory for them was full."},
+    {AppCounter::VisitsDropped, "shortener_visits_dropped_total",
+     "Visits given up because the memory for them was full."},
 }};
 
 constexpr bool stand_at_their_index() {

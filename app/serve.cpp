@@ -5,10 +5,10 @@
 #include "common/loop/timeouts.h"
 #include "common/version.h"
 
-#include <csignal>
-#include <memory>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <csignal>
+#include <memory>
 
 namespace holdfast::app {
 namespace {

@@ -1,5 +1,8 @@
 #include "app/service.h"
 
+#include "common/units.h"
+
+#include <algorithm>
 #include <utility>
 
 namespace holdfast::app {
@@ -39,7 +42,8 @@ std::unique_ptr<RedisCache> make_shared_cache(Redis* redis, const Config& config
 ServerLimits server_limits(const Config& config) {
   ServerLimits limits;
   limits.connections = config.connections_max;
-  limits.request_body_bytes = config.request_body_bytes;
+  // What is a little over our own limit is read, and refused in the API's own words.
+  limits.request_body_bytes = std::max(config.request_body_bytes, 1_MiB);
   return limits;
 }
 
@@ -62,11 +66,12 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
                .replica_is_primary = config.replica_is_primary},
               cache_, shared_.get(), links_on_replica_, links_on_primary_, counters_),
       writer_(loop, primary_, cache_, shared_.get(), lookup_, counters_, config.database.timeout_write),
-      visits_(loop, timeouts, {.flush_interval = config.visits_flush_interval, .deadline = config.database.timeout_write},
-              primary_, counters_),
+      visits_(loop, timeouts,
+              {.flush_interval = config.visits_flush_interval, .deadline = config.database.timeout_write}, primary_,
+              counters_),
       context_{.counters = counters_, .problem_base = config.public_url},
       redirect_(lookup_, visits_),
-      links_(writer_, config.public_url),
+      links_(writer_, config.public_url, config.request_body_bytes),
       stats_(replica_, primary_, config.database.timeout_write),
       health_(context_),
       router_(context_, {redirect_, links_, stats_, health_, metrics_}),

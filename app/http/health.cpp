@@ -9,7 +9,8 @@
 namespace holdfast::app {
 
 std::string health_json(const std::vector<const Dependency*>& dependencies, bool is_draining) {
-  const bool all_up = std::all_of(dependencies.begin(), dependencies.end(), [](const auto* each) { return each->is_up(); });
+  const bool all_up =
+      std::all_of(dependencies.begin(), dependencies.end(), [](const auto* each) { return each->is_up(); });
   nlohmann::ordered_json json;
   json["status"] = is_draining ? "fail" : all_up ? "pass" : "warn";
   json["version"] = kVersion;

@@ -22,8 +22,13 @@ bool is_json(std::string_view content_type) {
 }
 
 Problem body_problem(int status, std::string_view slug, std::string_view title, std::string detail) {
-  return {.status = status, .slug = slug, .title = title, .detail = std::move(detail), .errors = {},
-          .retry_after_seconds = 0, .allow = {}};
+  return {.status = status,
+          .slug = slug,
+          .title = title,
+          .detail = std::move(detail),
+          .errors = {},
+          .retry_after_seconds = 0,
+          .allow = {}};
 }
 
 /// A JSON pointer to a member, `/` and `~` escaped (RFC 6901); a very long name is cut.
@@ -175,8 +180,8 @@ class LinksApi::Deleting final : public DeleteUser {
   Reply reply_;
 };
 
-LinksApi::LinksApi(LinkWriter& writer, std::string public_url)
-    : writer_(writer), public_url_(std::move(public_url)) {
+LinksApi::LinksApi(LinkWriter& writer, std::string public_url, std::size_t body_bytes_max)
+    : writer_(writer), public_url_(std::move(public_url)), body_bytes_max_(body_bytes_max) {
   const auto origin = origin_of(public_url_);
   if (!origin) return;
   public_origins_.push_back(*origin);
@@ -190,6 +195,10 @@ void LinksApi::create(const HttpRequest& request, Reply reply) {
   if (type == nullptr || !is_json(type->value)) {
     return reply.problem(body_problem(415, "unsupported-media-type", "Unsupported media type",
                                       "The body must be JSON, and Content-Type must say application/json."));
+  }
+  if (request.body.size() > body_bytes_max_) {
+    return reply.problem(body_problem(413, "content-too-large", "Content too large",
+                                      "The body is larger than " + std::to_string(body_bytes_max_) + " bytes."));
   }
   const Field* key_field = request.head.find(FieldId::IdempotencyKey);
   std::optional<std::string> key;

@@ -31,7 +31,7 @@ std::optional<std::string> parse_idempotency_key(std::string_view value);
 class LinksApi {
  public:
   /// `public_url` without a slash at its end; empty: short URLs begin with the host that the client asked.
-  LinksApi(LinkWriter& writer, std::string public_url);
+  LinksApi(LinkWriter& writer, std::string public_url, std::size_t body_bytes_max);
 
   void create(const HttpRequest& request, Reply reply);
   void remove(const HttpRequest& request, Reply reply, std::string_view code);
@@ -42,6 +42,7 @@ class LinksApi {
 
   LinkWriter& writer_;
   std::string public_url_;
+  std::size_t body_bytes_max_;
   std::vector<Origin> public_origins_;
 };
 

@@ -20,8 +20,13 @@ bool is_uuid(std::string_view text) {
 }  // namespace
 
 Problem bad_data(std::vector<FieldError> errors) {
-  Problem problem{.status = 400, .slug = "invalid-data", .title = "Invalid data", .detail = {}, .errors = {},
-                  .retry_after_seconds = 0, .allow = {}};
+  Problem problem{.status = 400,
+                  .slug = "invalid-data",
+                  .title = "Invalid data",
+                  .detail = {},
+                  .errors = {},
+                  .retry_after_seconds = 0,
+                  .allow = {}};
   problem.detail = errors.size() == 1 ? errors.front().pointer + ": " + errors.front().detail
                                       : std::to_string(errors.size()) + " values are not valid";
   problem.errors = std::move(errors);
@@ -29,18 +34,33 @@ Problem bad_data(std::vector<FieldError> errors) {
 }
 
 Problem not_found() {
-  return {.status = 404, .slug = "short-url-not-found", .title = "Short URL not found",
-          .detail = "No link has this code.", .errors = {}, .retry_after_seconds = 0, .allow = {}};
+  return {.status = 404,
+          .slug = "short-url-not-found",
+          .title = "Short URL not found",
+          .detail = "No link has this code.",
+          .errors = {},
+          .retry_after_seconds = 0,
+          .allow = {}};
 }
 
 Problem link_deleted() {
-  return {.status = 410, .slug = "short-url-deleted", .title = "Short URL deleted",
-          .detail = "The link that had this code was deleted.", .errors = {}, .retry_after_seconds = 0, .allow = {}};
+  return {.status = 410,
+          .slug = "short-url-deleted",
+          .title = "Short URL deleted",
+          .detail = "The link that had this code was deleted.",
+          .errors = {},
+          .retry_after_seconds = 0,
+          .allow = {}};
 }
 
 Problem unavailable(std::string detail, int retry_after_seconds) {
-  return {.status = 503, .slug = "unavailable", .title = "Temporarily unavailable", .detail = std::move(detail),
-          .errors = {}, .retry_after_seconds = retry_after_seconds, .allow = {}};
+  return {.status = 503,
+          .slug = "unavailable",
+          .title = "Temporarily unavailable",
+          .detail = std::move(detail),
+          .errors = {},
+          .retry_after_seconds = retry_after_seconds,
+          .allow = {}};
 }
 
 std::string problem_json(const Problem& problem, std::string_view base, std::string_view request_id) {

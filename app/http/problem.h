@@ -29,7 +29,8 @@ Problem not_found();
 Problem link_deleted();
 Problem unavailable(std::string detail, int retry_after_seconds);
 
-/// The body, application/problem+json. `base` begins the type's URL; `request_id` becomes the instance where it is a UUID.
+/// The body, application/problem+json. `base` begins the type's URL; `request_id` becomes the instance where it is a
+/// UUID.
 std::string problem_json(const Problem& problem, std::string_view base, std::string_view request_id);
 /// The body for somebody who reads it in a browser.
 std::string problem_page(const Problem& problem);

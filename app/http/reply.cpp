@@ -2,9 +2,9 @@
 
 #include "common/assert.h"
 
+#include <uv.h>
 #include <algorithm>
 #include <array>
-#include <uv.h>
 
 namespace holdfast::app {
 namespace {
@@ -43,12 +43,13 @@ void Reply::problem(const Problem& problem) {
   const std::string_view type = kept_.wants_html ? "text/html; charset=utf-8" : "application/problem+json";
   const Field no_store{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other};
   if (!problem.allow.empty()) {
-    return send(problem.status, type, {no_store, {.name = "Allow", .value = problem.allow, .id = FieldId::Other}}, body);
+    return send(problem.status, type, {no_store, {.name = "Allow", .value = problem.allow, .id = FieldId::Other}},
+                body);
   }
   if (problem.retry_after_seconds != 0) {
     const std::string seconds = std::to_string(problem.retry_after_seconds);
-    return send(problem.status, type,
-                {no_store, {.name = "Retry-After", .value = seconds, .id = FieldId::RetryAfter}}, body);
+    return send(problem.status, type, {no_store, {.name = "Retry-After", .value = seconds, .id = FieldId::RetryAfter}},
+                body);
   }
   send(problem.status, type, {no_store}, body);
 }

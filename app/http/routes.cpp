@@ -99,9 +99,13 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
   const Match found = match(request.path, decoded_);
   Reply reply(context_, found.route, request, std::move(responder));
   if (!is_allowed(found.route, request.head.method)) {
-    return reply.problem({.status = 405, .slug = "method-not-allowed", .title = "Method not allowed",
-                          .detail = "This path takes " + std::string(methods_of(found.route)) + ".", .errors = {},
-                          .retry_after_seconds = 0, .allow = methods_of(found.route)});
+    return reply.problem({.status = 405,
+                          .slug = "method-not-allowed",
+                          .title = "Method not allowed",
+                          .detail = "This path takes " + std::string(methods_of(found.route)) + ".",
+                          .errors = {},
+                          .retry_after_seconds = 0,
+                          .allow = methods_of(found.route)});
   }
   switch (found.route) {
     case Route::Redirect:

@@ -21,12 +21,14 @@ std::uint64_t number_of(std::string_view text) {
 class StatsApi::Query final : public PgQuery {
  public:
   Query(StatsApi& stats, Reply reply, std::string_view code, bool is_primary)
-      : PgQuery(Statement::LinkStatistics), stats_(stats), reply_(std::move(reply)), code_(code), is_primary_(is_primary) {
+      : PgQuery(Statement::LinkStatistics),
+        stats_(stats),
+        reply_(std::move(reply)),
+        code_(code),
+        is_primary_(is_primary) {
     add(code_);
   }
-  void on_answer(const PgAnswer& answer) override {
-    stats_.on_answer(std::move(reply_), code_, is_primary_, answer);
-  }
+  void on_answer(const PgAnswer& answer) override { stats_.on_answer(std::move(reply_), code_, is_primary_, answer); }
 
  private:
   StatsApi& stats_;
@@ -55,7 +57,8 @@ void StatsApi::on_answer(Reply reply, std::string_view code, bool is_primary, co
   json["shortCode"] = code;
   json["dateCreated"] = answer.text(0, 1);
   json["visitsSummary"] = {{"total", number_of(answer.text(0, 2))}};
-  json["lastVisit"] = answer.is_null(0, 3) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(answer.text(0, 3));
+  json["lastVisit"] =
+      answer.is_null(0, 3) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(answer.text(0, 3));
   reply.send(200, "application/json", {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
              json.dump() + "\n");
 }

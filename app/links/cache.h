@@ -1,6 +1,6 @@
-// Links in this process: bounded in bytes, fresh for a while from the time they were filled in (a hit prolongs nothing),
-// kept beyond that for the hours when every store is away. Eviction is SIEVE: a hit sets one bit, nothing moves.
-// Thread: the loop's; each loop has its own.
+// Links in this process: bounded in bytes, fresh for a while from the time they were filled in (a hit prolongs
+// nothing), kept beyond that for the hours when every store is away. Eviction is SIEVE: a hit sets one bit, nothing
+// moves. Thread: the loop's; each loop has its own.
 #pragma once
 
 #include "common/loop/loop.h"
@@ -17,8 +17,8 @@ namespace holdfast::app {
 
 struct CacheSettings {
   std::size_t bytes_max = 64 * 1024 * 1024;
-  std::chrono::milliseconds ttl{30'000};            // of what is proven to be the truth
-  std::chrono::milliseconds ttl_unproven{5'000};    // of what a replica said that may be behind
+  std::chrono::milliseconds ttl{30'000};          // of what is proven to be the truth
+  std::chrono::milliseconds ttl_unproven{5'000};  // of what a replica said that may be behind
   std::chrono::milliseconds stale_max{24 * 3600'000};
 };
 
@@ -62,8 +62,8 @@ class LinkCache {
 
   CacheSettings settings_;
   std::unordered_map<std::string_view, std::unique_ptr<CacheEntry>> by_code_;  // keys view the entries' own codes
-  List<CacheEntry, CacheEntry> by_age_;  // newest first
-  CacheEntry* hand_ = nullptr;           // goes from the oldest to the newest; null: begins at the oldest
+  List<CacheEntry, CacheEntry> by_age_;                                        // newest first
+  CacheEntry* hand_ = nullptr;  // goes from the oldest to the newest; null: begins at the oldest
   std::size_t bytes_ = 0;
   std::size_t evictions_ = 0;
 };

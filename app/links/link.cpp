@@ -10,10 +10,19 @@ namespace holdfast::app {
 namespace {
 
 constexpr std::array<std::string_view, 26> kReserved{
-    "api",        "rest",         "health", "healthz",      "livez",   "readyz",     "metrics",
-    "stats",      "admin",        "login",  "logout",       "static",  "assets",     "docs",
-    "problems",   "openapi.json", "robots", "robots.txt",   "favicon", "favicon.ico", "sitemap",
-    "sitemap.xml", ".well-known", "qr",     "links",        "apple-touch-icon",
+    "api",         "rest",
+    "health",      "healthz",
+    "livez",       "readyz",
+    "metrics",     "stats",
+    "admin",       "login",
+    "logout",      "static",
+    "assets",      "docs",
+    "problems",    "openapi.json",
+    "robots",      "robots.txt",
+    "favicon",     "favicon.ico",
+    "sitemap",     "sitemap.xml",
+    ".well-known", "qr",
+    "links",       "apple-touch-icon",
 };
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -66,8 +75,8 @@ tl::expected<Origin, std::string_view> read_authority(std::string_view authority
     if (has_port && host[close + 1] != ':') return wrong("the host is not valid");
     port = has_port ? host.substr(close + 2) : std::string_view{};
     host = host.substr(0, close + 1);
-    const bool is_address = std::all_of(host.begin() + 1, host.end() - 1,
-                                        [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
+    const bool is_address =
+        std::all_of(host.begin() + 1, host.end() - 1, [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
     if (!is_address) return wrong("the host is not an IPv6 address");
   } else {
     const auto colon = host.find(':');
@@ -78,8 +87,10 @@ tl::expected<Origin, std::string_view> read_authority(std::string_view authority
     }
     if (host.empty()) return wrong("a host is required");
     const bool is_name = std::all_of(host.begin(), host.end(), [](char c) { return is_code_byte(c) || c == '.'; });
-    if (!is_name) return wrong("the host may have letters of ASCII, digits, '-', '_' and '.' only (a name in other "
-                                        "letters has a form that begins with xn--)");
+    if (!is_name)
+      return wrong(
+          "the host may have letters of ASCII, digits, '-', '_' and '.' only (a name in other "
+          "letters has a form that begins with xn--)");
     if (host.find("..") != std::string_view::npos || host.front() == '.') return wrong("the host is not valid");
     if (host.size() > 253) return wrong("the host is longer than 253 bytes");
   }

@@ -48,8 +48,8 @@ bool TokenBucket::take(TimePoint now) {
   return true;
 }
 
-Lookup::Lookup(Loop& loop, const LookupSettings& settings, LinkCache& cache, SharedCache* shared,
-               LinkDatabase& replica, LinkDatabase& primary, AppCounters& counters)
+Lookup::Lookup(Loop& loop, const LookupSettings& settings, LinkCache& cache, SharedCache* shared, LinkDatabase& replica,
+               LinkDatabase& primary, AppCounters& counters)
     : loop_(loop),
       settings_(settings),
       cache_(cache),

@@ -78,7 +78,7 @@ class Lookup : private LinkDatabase::Receiver, private SharedCache::Receiver {
   struct Pending {
     std::string code;
     std::vector<std::unique_ptr<LookupWaiter>> waiters;
-    bool replica_missed = false;   // the replica answered, and did not know it
+    bool replica_missed = false;  // the replica answered, and did not know it
     bool is_superseded = false;
   };
   /// One tier's look-ups: one flight at a time, the next gathers meanwhile.

@@ -36,7 +36,9 @@ class RedisCache::Get final : public RedisCommand {
             code_, Asked::Hit, {.code = code_, .target = value->target, .is_deleted = value->is_deleted}, value->proof);
       }
     }
-    const Asked asked = answer.status == RedisStatus::Nil ? Asked::Miss : answer.is_late ? Asked::Timeout : Asked::Error;
+    const Asked asked = answer.status == RedisStatus::Nil ? Asked::Miss
+                        : answer.is_late                  ? Asked::Timeout
+                                                          : Asked::Error;
     receiver_.on_cached(code_, asked, {}, Proof::Unproven);
   }
 

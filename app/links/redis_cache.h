@@ -1,7 +1,7 @@
-// Links in Redis, shared by all instances. Redis may be away or empty at any time; what must not happen is that it comes
-// back with a link that was deleted meanwhile: deletions that it missed are told to it before it is asked anything.
-// (Those of an instance that died meanwhile it learns when its copies expire, and from the change feed later on.)
-// Thread: the loop's.
+// Links in Redis, shared by all instances. Redis may be away or empty at any time; what must not happen is that it
+// comes back with a link that was deleted meanwhile: deletions that it missed are told to it before it is asked
+// anything. (Those of an instance that died meanwhile it learns when its copies expire, and from the change feed later
+// on.) Thread: the loop's.
 #pragma once
 
 #include "app/links/stores.h"
@@ -18,7 +18,7 @@
 namespace holdfast::app {
 
 struct RedisCacheSettings {
-  std::string prefix = "holdfast:link:";           // then the domain, ':', the code
+  std::string prefix = "holdfast:link:";  // then the domain, ':', the code
   std::chrono::milliseconds ttl{24 * 3600'000};
   std::chrono::milliseconds ttl_unproven{60'000};
   std::chrono::milliseconds ttl_tombstone{3600'000};

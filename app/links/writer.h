@@ -29,7 +29,7 @@ struct NewLink {
 
 enum class Created : std::uint8_t {
   Fresh,
-  Replayed,     // the key was used for the same before: the first response once more
+  Replayed,  // the key was used for the same before: the first response once more
   SlugTaken,
   KeyMismatch,  // the key was used for something else before
   InProgress,   // the first request with this key has no outcome yet

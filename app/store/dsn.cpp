@@ -2,8 +2,8 @@
 
 #include "common/net/address.h"
 
-#include <charconv>
 #include <libpq-fe.h>
+#include <charconv>
 #include <memory>
 #include <optional>
 
@@ -75,11 +75,13 @@ tl::expected<PostgresDsn, std::string> parse_postgres_dsn(const std::string& tex
     if (keyword == "host" || (keyword == "hostaddr" && dsn.host.empty())) dsn.host = value;
     if (keyword == "port" && !value.empty()) port = value;
     if (keyword == "dbname") name = value;
-    if (keyword == "service") return tl::unexpected(std::string("a service file is not supported; name host, port and database"));
+    if (keyword == "service")
+      return tl::unexpected(std::string("a service file is not supported; name host, port and database"));
     dsn.parameters.emplace_back(keyword, value);
   }
   if (dsn.host.find(',') != std::string::npos) {
-    return tl::unexpected(std::string("it names several hosts; name one, a proxy or a DNS name that moves at fail-over"));
+    return tl::unexpected(
+        std::string("it names several hosts; name one, a proxy or a DNS name that moves at fail-over"));
   }
   std::uint16_t number = 0;
   if (!read_number(port, number) || number == 0) {

@@ -2,8 +2,8 @@
 
 #include "app/store/sha256.h"
 
-#include <charconv>
 #include <libpq-fe.h>
+#include <charconv>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,7 +48,8 @@ Connection connect(const PostgresDsn& dsn, Clock::time_point until, const Migrat
   for (bool was_told = false;;) {
     Connection connection(PQconnectdbParams(keys.data(), values.data(), 0));
     if (PQstatus(connection.get()) == CONNECTION_OK) {
-      PQsetNoticeProcessor(connection.get(), [](void*, const char*) {}, nullptr);
+      PQsetNoticeProcessor(
+          connection.get(), [](void*, const char*) {}, nullptr);
       return connection;
     }
     wrong = first_line(PQerrorMessage(connection.get()));
@@ -124,11 +125,10 @@ std::string apply(Session& session, const Migration& file, int number) {
   const std::string sql(file.sql);
   const std::string version = std::to_string(number);
   const std::string checksum = sha256_hex(file.sql);
-  const bool is_done =
-      session.run("BEGIN") && session.run(sql.c_str()) &&
-      session.run("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
-                  {version.c_str(), name.c_str(), checksum.c_str()}) != nullptr &&
-      session.run("COMMIT");
+  const bool is_done = session.run("BEGIN") && session.run(sql.c_str()) &&
+                       session.run("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+                                   {version.c_str(), name.c_str(), checksum.c_str()}) != nullptr &&
+                       session.run("COMMIT");
   if (is_done) return {};
   std::string wrong = name + ": " + session.wrong() + "; nothing of this file was applied";
   session.run("ROLLBACK");

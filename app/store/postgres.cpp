@@ -13,7 +13,8 @@ using namespace std::chrono_literals;
 constexpr auto kBreakerFirst = 50ms;
 constexpr auto kBreakerMax = 1s;
 
-/// After the last connection was lost, and at the start, statements wait this long for a new one; then they fail at once.
+/// After the last connection was lost, and at the start, statements wait this long for a new one; then they fail at
+/// once.
 constexpr auto kGrace = 250ms;
 
 constexpr auto kDeadlinePing = 1s;
@@ -62,8 +63,7 @@ PgStatus status_of(std::string_view sqlstate) {
   return PgStatus::Bug;
 }
 
-PgQuery::PgQuery(Statement statement)
-    : statement_(statement), timeout_(Timeout::calling<&PgQuery::on_timeout>(this)) {}
+PgQuery::PgQuery(Statement statement) : statement_(statement), timeout_(Timeout::calling<&PgQuery::on_timeout>(this)) {}
 
 void PgQuery::on_timeout() { owner_->on_late(*this); }
 
@@ -79,7 +79,8 @@ Postgres::Postgres(Loop& loop, Timeouts& timeouts, PostgresSettings settings)
       timeouts_connection_(timeouts.add_class()),
       dependency_(settings_.name),
       breaker_(kBreakerFirst, kBreakerMax),
-      pulse_(Timeout::calling<&Postgres::on_pulse>(this)) {
+      pulse_(Timeout::calling<&Postgres::on_pulse>(this)),
+      grace_over_(Timeout::calling<&Postgres::on_grace_over>(this)) {
   // The primary's first connections are for writes, a half of them; the replica's are all for reads.
   const std::size_t writers = settings_.connection.is_primary ? (settings_.connections + 1) / 2 : 0;
   for (std::size_t i = 0; i < settings_.connections; ++i) {
@@ -93,6 +94,7 @@ void Postgres::start() {
   last_ready_ = loop_.now();
   for (const auto& slot : slots_) slot->connection.start();
   timeouts_connection_.arm(pulse_, settings_.pulse);
+  timeouts_connection_.arm(grace_over_, kGrace + 1ms);
 }
 
 void Postgres::send(PgQueryPtr query, std::chrono::milliseconds deadline) {
@@ -172,18 +174,19 @@ void Postgres::answer_now(PgQueryPtr query, PgStatus status) {
 }
 
 void Postgres::on_ready() {
-  last_ready_ = loop_.now();
+  had_ready_ = true;
   breaker_.on_success();
   dependency_.set(true, {});
   dispatch_soon();
 }
 
 void Postgres::on_down(std::string_view why) {
-  if (has_ready()) {
+  if (has_ready()) return;
+  if (had_ready_) {
+    had_ready_ = false;
     last_ready_ = loop_.now();
-    return;
+    timeouts_connection_.arm(grace_over_, kGrace + 1ms);
   }
-  if (dependency_.is_up()) last_ready_ = loop_.now();
   dependency_.set(false, why);
 }
 
@@ -203,7 +206,8 @@ void Postgres::on_answer(PgQueryPtr query, const PgAnswer& answer) {
 void Postgres::on_late(PgQuery& query) {
   PgConnection* connection = query.connection_;
   if (connection == nullptr) {  // it never got a connection
-    const auto place = std::find_if(queue_.begin(), queue_.end(), [&](const auto& each) { return each.get() == &query; });
+    const auto place =
+        std::find_if(queue_.begin(), queue_.end(), [&](const auto& each) { return each.get() == &query; });
     HF_ASSERT(place != queue_.end());
     PgQueryPtr owned = std::move(*place);
     queue_.erase(place);

@@ -63,6 +63,7 @@ class Postgres {
   void on_answer(PgQueryPtr query, const PgAnswer& answer);
   void on_late(PgQuery& query);
   void on_pulse();
+  void on_grace_over() { dispatch_soon(); }
 
   void dispatch_soon();
   void dispatch();
@@ -78,10 +79,12 @@ class Postgres {
   Dependency dependency_;
   Breaker breaker_;
   Timeout pulse_;
+  Timeout grace_over_;  // after the last connection was lost: then what waits fails
   std::vector<std::unique_ptr<Slot>> slots_;
   std::deque<PgQueryPtr> queue_;
   std::vector<PgQueryPtr> refused_;  // of this turn: the queue was full
-  TimePoint last_ready_{};           // when a connection was last ready
+  TimePoint last_ready_{};           // when the last connection was lost, or the first one begun
+  bool had_ready_ = false;
   bool is_dispatching_soon_ = false;
 };
 

@@ -86,7 +86,8 @@ void PgConnection::connect(const std::vector<std::string>& addresses) {
   phase_ = Phase::Connecting;
   pg_ = PQconnectStartParams(keys.data(), values.data(), 0);
   if (pg_ == nullptr || PQstatus(pg_) == CONNECTION_BAD) return give_up(first_line(PQerrorMessage(pg_)));
-  PQsetNoticeProcessor(pg_, [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      pg_, [](void*, const char*) {}, nullptr);
   watch(UV_WRITABLE);
 }
 

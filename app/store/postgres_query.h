@@ -5,9 +5,9 @@
 #include "app/store/statements.h"
 #include "common/loop/timeouts.h"
 
+#include <libpq-fe.h>
 #include <chrono>
 #include <cstdint>
-#include <libpq-fe.h>
 #include <memory>
 #include <optional>
 #include <string>

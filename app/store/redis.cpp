@@ -2,8 +2,8 @@
 
 #include "app/store/redis_events.h"
 
-#include <array>
 #include <poll.h>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -194,8 +194,8 @@ void Redis::give_up(std::string_view why) {
   redisAsyncContext* context = std::exchange(context_, nullptr);
   fail(reason);
   if (context == nullptr) return;
-  context->data = nullptr;   // its last callbacks are of no news to us
-  redisAsyncFree(context);   // tells all commands under way that they are lost
+  context->data = nullptr;  // its last callbacks are of no news to us
+  redisAsyncFree(context);  // tells all commands under way that they are lost
 }
 
 void Redis::on_context_gone(std::string_view why) {

@@ -111,7 +111,7 @@ class Redis {
   Timeout pulse_;
   User* user_ = nullptr;
   Phase phase_ = Phase::Waiting;
-  redisAsyncContext* context_ = nullptr;  // hiredis frees it: null from its last callback on
+  redisAsyncContext* context_ = nullptr;        // hiredis frees it: null from its last callback on
   List<RedisCommand, RedisCommand> under_way_;  // owned; oldest first
   std::size_t in_flight_ = 0;
   RedisCommand* spared_ = nullptr;  // the oldest, whose deadline was prolonged by a turn

@@ -1,7 +1,7 @@
 #include "app/store/sha256.h"
 
-#include <array>
 #include <openssl/sha.h>
+#include <array>
 
 namespace holdfast::app {
 
