@@ -124,8 +124,8 @@ Worker::~Worker() {
     stop();
     join();
   }
+  wake_.reset();  // a call that is still on its way must find nobody, rather than what is going
   serving_.reset();
-  wake_.reset();
 }
 
 Result<Address> Worker::listen(const Address& address) { return serving_->listen(address); }

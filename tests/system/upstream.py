@@ -110,6 +110,10 @@ class Upstream:
 
     def die(self):
         """As a killed process: the port is refused, and connections are reset."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # a thread in accept() would keep the port open
+        except OSError:
+            pass
         self.listener.close()
         for connection in list(self.open):
             try:

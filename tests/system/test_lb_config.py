@@ -1,0 +1,94 @@
+"""A configuration that is wrong says where and what is allowed, and lb does not start; ports in use likewise."""
+import subprocess
+
+import pytest
+from stack.ports import free_port
+from stack.programs import built
+from system.upstream import Upstream, ask
+
+
+def check(tmp_path, text, *arguments):
+    path = tmp_path / "lb.yaml"
+    path.write_text(text)
+    done = subprocess.run([built("lb"), "check", str(path), *arguments], capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stdout, done.stderr.replace(str(tmp_path) + "/", "")
+
+
+WRONG = [
+    ("listen: [\n", "lb.yaml:2:1: not valid YAML"),
+    ("- a\n", "lb.yaml:1:1: the file: not a section"),
+    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nhealth: {interval: 5}\n",
+     "lb.yaml:3:20: health.interval: '5': not a duration; allowed: a duration such as 250ms"),
+    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nretry:\n  deadlin: 5s\n",
+     "lb.yaml:4:3: retry.deadlin: unknown key, did you mean 'deadline'?; allowed: deadline, statuses, body_buffer"),
+    ("listen: 127.0.0.1:1\nupstreams: 5\n", "lb.yaml:2:12: upstreams: not a list; allowed: "),
+    ("listen: 127.0.0.1:1\nupstreams: [nonsense]\n", "lb.yaml:2:13: upstreams[0]: 'nonsense': no port"),
+    ("listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\nupstreams: [127.0.0.1:2]\n", "lb.yaml:2:1: listen: given twice"),
+    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2, 127.0.0.1:2]\n", "two servers are called"),
+    ("upstreams: [127.0.0.1:2]\n", "listen: missing"),
+    ("listen: 127.0.0.1:1\n", "upstreams: missing"),
+    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nlimits: {request_head: 1GiB}\n", "limits.request_head: '1GiB': out of range"),
+    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nlb_policy: fair\n", "policy: 'fair': no such choice; allowed: round_robin"),
+    ("listen: 127.0.0.1:1\nupstreams: [no-such-name.invalid:80]\n", "'no-such-name.invalid:80': the name has no address"),
+]
+
+
+@pytest.mark.parametrize("text, expected", WRONG, ids=[str(number) for number in range(len(WRONG))])
+def test_a_wrong_configuration_is_told_with_its_place(tmp_path, text, expected):
+    code, out, errors = check(tmp_path, text)
+    assert code == 1 and out == ""
+    assert expected in errors, errors
+
+
+def test_all_errors_are_told_at_once(tmp_path):
+    code, _, errors = check(tmp_path, "listen: x\nworkers: many\nfoo: 1\nupstreams: [a]\n")
+    assert code == 1 and len(errors.strip().splitlines()) >= 4, errors
+
+
+def test_the_smallest_file_is_well_and_its_dump_is_well_too(tmp_path):
+    code, out, _ = check(tmp_path, "listen: 127.0.0.1:8080\nupstreams: [127.0.0.1:3001, 127.0.0.1:3002]\n", "--dump-config")
+    assert code == 0 and "deadline: 5s" in out
+    assert check(tmp_path, out)[0] == 0
+
+
+def test_the_words_of_a_caddyfile_are_taken(tmp_path):
+    code, out, _ = check(tmp_path, "listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nhealth_uri: /up\nhealth_interval: 3s\n"
+                         "lb_policy: round_robin\nlb_try_duration: 7s\n", "--dump-config")
+    assert code == 0
+    assert 'uri: "/up"' in out and "interval: 3s" in out and "deadline: 7s" in out
+
+
+def test_a_missing_file_and_wrong_usage_are_errors(tmp_path):
+    for arguments in (["check", str(tmp_path / "none.yaml")], ["run"], ["run", "--config", str(tmp_path)], [], ["dance"]):
+        done = subprocess.run([built("lb"), *arguments], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 1 and done.stderr, arguments
+
+
+def test_help_and_version(tmp_path):
+    for name in ("lb", "shortener"):
+        for arguments, expected in ((["--help"], "--version"), (["--version"], "0.")):
+            done = subprocess.run([built(name), *arguments], capture_output=True, text=True, timeout=30)
+            assert done.returncode == 0 and expected in done.stdout, (name, arguments, done)
+
+
+@pytest.mark.parametrize("which", ["listen", "admin"])
+def test_a_port_in_use_is_said_clearly(tmp_path, which):
+    taken = Upstream()
+    free = free_port()
+    listen, admin = (taken.port, free) if which == "listen" else (free, taken.port)
+    config = tmp_path / "lb.yaml"
+    config.write_text(f"listen: 127.0.0.1:{listen}\nadmin: {{listen: 127.0.0.1:{admin}}}\nupstreams: [127.0.0.1:9]\n")
+    done = subprocess.run([built("lb"), "run", "--config", str(config)], capture_output=True, text=True, timeout=30)
+    taken.close()
+    assert done.returncode == 1
+    assert f"cannot listen" in done.stderr and f"127.0.0.1:{taken.port}" in done.stderr
+    assert "somebody else listens there" in done.stderr
+
+
+def test_two_lbs_do_not_share_a_port_unnoticed(start_lb, upstream, tmp_path):
+    lb = start_lb(f"upstreams: [{upstream().address}]")
+    config = tmp_path / "second.yaml"
+    config.write_text(f"listen: 127.0.0.1:{lb.public}\nadmin: {{listen: 127.0.0.1:0}}\nupstreams: [127.0.0.1:9]\n")
+    done = subprocess.run([built("lb"), "run", "--config", str(config)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "somebody else listens there" in done.stderr
+    assert ask(lb.public)[0] == 200
