@@ -31,6 +31,7 @@ struct Worker::Serving : private ListenerUser {
                    .timeouts_head = timeouts.add_class(),
                    .timeouts_idle = timeouts.add_class(),
                    .timeouts_stall = timeouts.add_class(),
+                   .timeouts_linger = timeouts.add_class(),
                    .limits = settings.limits,
                    .timeouts = settings.client,
                    .trusted_proxies = settings.trusted_proxies,

@@ -11,6 +11,8 @@ namespace {
 
 /// Of a client that pipelines into a slow answer, no more than this is kept; then it is not read from.
 constexpr std::size_t kEarlyBytesMax = 64 * 1024;
+/// After the last response, the client has so long to close before we do.
+constexpr std::chrono::milliseconds kLinger{1000};
 
 int status_of(const Error& error) {
   switch (error.code) {
@@ -188,8 +190,8 @@ void HttpConnection::answered() {
     stream_.finish_writing();
     early_ = std::string();
     stream_.start_reading();
-    server_.timeouts_head_.arm(timeout_, server_.limits_.timeout_head);
-    return;
+    if (stream_.unsent_bytes() > 0) return server_.timeouts_stall_.arm(timeout_, server_.limits_.timeout_stall);
+    return server_.timeouts_linger_.arm(timeout_, kLinger);
   }
   phase_ = Phase::Idle;
   if (stream_.unsent_bytes() == 0) server_.timeouts_idle_.arm(timeout_, server_.limits_.timeout_idle);
@@ -218,7 +220,9 @@ void HttpConnection::on_broken(const Error&) { leave(); }
 void HttpConnection::on_drained() {
   if (phase_ == Phase::Idle) server_.timeouts_idle_.arm(timeout_, server_.limits_.timeout_idle);
   if (phase_ == Phase::Handling) timeout_.disarm();
-  if (phase_ == Phase::Closing && client_is_done_) leave();
+  if (phase_ != Phase::Closing) return;
+  if (client_is_done_) return leave();
+  server_.timeouts_linger_.arm(timeout_, kLinger);
 }
 
 void HttpConnection::on_timeout() {

@@ -14,6 +14,7 @@ HttpServer::HttpServer(Loop& loop, Timeouts& timeouts, const ServerLimits& limit
       timeouts_head_(timeouts.add_class()),
       timeouts_idle_(timeouts.add_class()),
       timeouts_stall_(timeouts.add_class()),
+      timeouts_linger_(timeouts.add_class()),
       scratch_(std::make_unique<HttpServerScratch>()) {}
 
 HttpServer::~HttpServer() {

@@ -121,6 +121,7 @@ class HttpServer : private ListenerUser {
   TimeoutClass& timeouts_head_;
   TimeoutClass& timeouts_idle_;
   TimeoutClass& timeouts_stall_;
+  TimeoutClass& timeouts_linger_;
   std::unique_ptr<struct HttpServerScratch> scratch_;
   std::vector<Listener> listeners_;
   List<class HttpConnection> connections_;

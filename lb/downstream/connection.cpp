@@ -11,6 +11,8 @@ namespace {
 
 /// Of a client that pipelines, no more than this is kept while it waits for an answer; then it is not read from.
 constexpr std::size_t kEarlyBytesMax = 64 * 1024;
+/// After the last response, the client has so long to close before we do.
+constexpr std::chrono::milliseconds kLinger{1000};
 
 Rejection rejection_of(Code code) {
   switch (code) {
@@ -137,6 +139,7 @@ void DownstreamConnection::on_drained() {
       break;
     case Phase::Closing:
       if (is_client_done_) return leave();
+      context_.timeouts_linger.arm(timeout_, kLinger);
       break;
     case Phase::Busy:
       timeout_.disarm();
@@ -149,7 +152,7 @@ void DownstreamConnection::on_drained() {
 }
 
 void DownstreamConnection::on_timeout() {
-  if (stream_.unsent_bytes() > 0 && phase_ != Phase::Closing) {
+  if (stream_.unsent_bytes() > 0) {
     // A response that the client does not take; slowly is well, not at all is not.
     if (stream_.unsent_bytes() < unsent_before_) return watch_progress();
     return leave();
@@ -242,7 +245,8 @@ void DownstreamConnection::begin_closing() {
   if (is_client_done_ && stream_.unsent_bytes() == 0) return leave();
   stream_.finish_writing();
   if (!is_client_done_) stream_.start_reading();
-  context_.timeouts_head.arm(timeout_, context_.timeouts.head);
+  if (stream_.unsent_bytes() > 0) return watch_progress();
+  context_.timeouts_linger.arm(timeout_, kLinger);
 }
 
 void DownstreamConnection::close_when_idle() {

@@ -27,6 +27,7 @@ struct DownstreamContext {
   TimeoutClass& timeouts_head;
   TimeoutClass& timeouts_idle;
   TimeoutClass& timeouts_stall;
+  TimeoutClass& timeouts_linger;
   const LimitSettings& limits;
   const ClientTimeouts& timeouts;
   const std::vector<Network>& trusted_proxies;
