@@ -174,6 +174,9 @@ void Postgres::answer_now(PgQueryPtr query, PgStatus status) {
 }
 
 void Postgres::on_ready() {
+  if (!had_ready_) {
+    for (const auto& slot : slots_) slot->connection.hurry();
+  }
   had_ready_ = true;
   breaker_.on_success();
   dependency_.set(true, {});

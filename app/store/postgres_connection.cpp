@@ -51,6 +51,10 @@ void PgConnection::start() {
   });
 }
 
+void PgConnection::hurry() {
+  if (phase_ == Phase::Waiting && timeout_.is_armed()) timeouts_.arm(timeout_, 0ms);
+}
+
 /// With several addresses libpq tries them one after the other.
 void PgConnection::connect(const std::vector<std::string>& addresses) {
   std::vector<const char*> keys;
@@ -176,6 +180,7 @@ void PgConnection::unwatch() {
 }
 
 void PgConnection::on_poll(int status, int events) {
+  if (status < 0) poll_->events = 0;  // libuv has stopped watching; bytes may be there all the same, and then the error
   if (phase_ == Phase::Connecting) return go_on_connecting();
   if ((events & UV_WRITABLE) != 0) flush();
   if (pg_ == nullptr) return;

@@ -48,6 +48,9 @@ class PgConnection {
   /// Begins to connect; from then on it goes on trying.
   void start();
 
+  /// Its server was seen alive: a connection that waits for its next try need not.
+  void hurry();
+
   bool is_ready() const { return phase_ == Phase::Ready; }
   std::size_t in_flight() const { return in_flight_.size(); }
   bool has_room() const { return is_ready() && in_flight_.size() < kInFlightMax; }

@@ -18,7 +18,10 @@ bool is_connected(const Events& events) { return (events.context->c.flags & REDI
 
 void on_poll(uv_poll_t* handle, int status, int ready) noexcept {
   Events& events = *static_cast<Events*>(handle->data);
-  if (status < 0) ready = UV_READABLE;  // hiredis reads, and finds out why
+  if (status < 0) {
+    events.wanted = 0;    // libuv has stopped watching; bytes may be there all the same, and then the error
+    ready = UV_READABLE;  // hiredis reads, finds out why, or asks to be told again
+  }
   if (events.context != nullptr && (ready & UV_READABLE) != 0) redisAsyncHandleRead(events.context);
   if (events.context != nullptr && (ready & UV_WRITABLE) != 0) redisAsyncHandleWrite(events.context);
 }

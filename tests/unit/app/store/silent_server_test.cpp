@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Speaks as much Redis as `answers` says, one reply for each read, then nothing more.
+/// Speaks as much Redis as `answers` says, one for each read, then nothing more; after "..." it resets the connection.
 class Server final : ListenerUser, StreamUser {
  public:
   Server(Loop& loop, std::vector<std::string> answers) : answers_(std::move(answers)) {
@@ -31,7 +31,10 @@ class Server final : ListenerUser, StreamUser {
     streams_.push_back(std::move(stream));
   }
   void on_bytes(std::span<const char>) override {
-    if (at_ < answers_.size()) (void)streams_.back().write(answers_[at_++]);
+    if (at_ == answers_.size()) return;
+    const std::string& answer = answers_[at_++];
+    (void)streams_.back().write(answer);
+    if (answer.ends_with("...")) streams_.back().reset();
   }
   void on_end_of_stream() override {}
   void on_broken(const Error&) override {}
@@ -120,6 +123,26 @@ TEST_CASE("answers of Redis reach those who asked, in order, whatever they are")
     CHECK(answers[0].status == RedisStatus::Value);
     CHECK(answers[1].status == RedisStatus::Nil);
     CHECK(answers[2].status == RedisStatus::Error);
+    server.close();
+    loop.settle();
+  }
+}
+
+TEST_CASE("bytes followed by a reset are not waited upon any longer than the reset takes") {
+  Loop loop;
+  {
+    Timeouts timeouts(loop);
+    Server server(loop, {"+PONG\r\n", "$3\r\nabc\r\n$9\r\nxyz..."});
+    Redis redis(loop, timeouts, {.url = redis_at(server), .timeout_command = 10s, .pulse = 1h});
+    redis.start();
+    REQUIRE(wait_for(loop, [&] { return redis.is_available(); }));
+    std::vector<RedisAnswer> answers;
+    const TimePoint asked_at = loop.now();
+    for (int i = 0; i < 3; ++i) CHECK(redis.send(std::make_unique<Asking>(answers), {"GET", "x"}));
+    REQUIRE(wait_for(loop, [&] { return answers.size() == 3; }));
+    CHECK(loop.now() - asked_at < 5s);
+    CHECK(answers[2].status == RedisStatus::Lost);
+    CHECK_FALSE(answers[2].is_late);
     server.close();
     loop.settle();
   }
