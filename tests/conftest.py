@@ -18,7 +18,8 @@ from stack.stack import Stack  # noqa: E402
 from system.upstream import Upstream  # noqa: E402
 
 # Under a sanitizer, beside two databases on two cores, a query may take longer than it is given in production.
-PATIENT = {"DATABASE_QUERY_TIMEOUT": "5s", "DATABASE_REPLICA_TIMEOUT": "1s", "REDIS_TIMEOUT": "200ms"}
+PATIENT = {"DATABASE_TIMEOUT_REPLICA": "1s", "DATABASE_TIMEOUT_LOOKUP": "3s", "DATABASE_TIMEOUT_WRITE": "5s",
+           "REDIS_TIMEOUT_COMMAND": "200ms"}
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 from stack.ports import free_port
-from stack.programs import built
+from stack.programs import ROOT, built
 from system.upstream import Upstream, ask
 
 
@@ -92,3 +92,12 @@ def test_two_lbs_do_not_share_a_port_unnoticed(start_lb, upstream, tmp_path):
     done = subprocess.run([built("lb"), "run", "--config", str(config)], capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and "somebody else listens there" in done.stderr
     assert ask(lb.public)[0] == 200
+
+
+def test_the_reference_and_the_samples_are_true():
+    with open(f"{ROOT}/docs/config.md") as reference:
+        assert subprocess.run([built("lb"), "reference"], capture_output=True, text=True).stdout in reference.read(), \
+            "docs/config.md is old: print it anew with `lb reference`"
+    for program, sample in (("lb", "lb.yaml"), ("shortener", "shortener.yaml")):
+        done = subprocess.run([built(program), "check", f"{ROOT}/config/{sample}"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
