@@ -114,7 +114,7 @@ class LinksApi::Creating final : public CreateUser {
     json["shortUrl"] = base_ + "/" + std::string(code);
     json["longUrl"] = target_;
     json["dateCreated"] = created_at_;
-    return json.dump() + "\n";
+    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   }
 
   void on_created(Created outcome, std::string_view body) override {
@@ -215,7 +215,7 @@ void LinksApi::create(const HttpRequest& request, Reply reply) {
   if (!parsed) return reply.problem(bad_data(std::move(parsed.error())));
 
   std::string base = public_url_;
-  if (base.empty()) base = "http://" + std::string(request.head.host);
+  if (base.empty() && !request.head.host.empty()) base = "http://" + std::string(request.head.host);
   NewLink link{.target = parsed->target,
                .slug = parsed->slug,
                .created_at = rfc3339(std::chrono::system_clock::now()),

@@ -188,7 +188,10 @@ void PgConnection::on_poll(int status, int events) {
 }
 
 void PgConnection::read() {
-  if (PQconsumeInput(pg_) == 0) return give_up(first_line(PQerrorMessage(pg_)));
+  // Of a TLS record that did not fit the rest lies in memory, of which no poll tells: the second call takes it.
+  if (PQconsumeInput(pg_) == 0 || (PQsslInUse(pg_) != 0 && PQconsumeInput(pg_) == 0)) {
+    return give_up(first_line(PQerrorMessage(pg_)));
+  }
   // Between two results stands a null; two in a row mean that there are no more.
   for (int nulls = 0; nulls < 2 && PQisBusy(pg_) == 0;) {
     PGresult* result = PQgetResult(pg_);
