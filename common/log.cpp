@@ -1,14 +1,15 @@
 #include "common/log.h"
 
+#include "common/escape.h"
+#include "common/repeat_limit.h"
 #include "common/units.h"
 
-#include <array>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <array>
+#include <memory>
+#include <mutex>
 #include <utility>
 
 namespace holdfast::log {
@@ -25,8 +26,8 @@ spdlog::level::level_enum spdlog_level(Level level) { return kLevels[static_cast
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> made = [] {
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    sink->set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %v",
-                                                                    spdlog::pattern_time_type::utc));
+    sink->set_formatter(
+        std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc));
     auto fresh = std::make_shared<spdlog::logger>("holdfast", std::move(sink));
     fresh->set_level(spdlog::level::info);
     fresh->flush_on(spdlog::level::trace);
@@ -36,7 +37,6 @@ spdlog::logger& logger() {
 }
 
 void append_value(std::string& out, std::string_view value) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   bool is_plain = !value.empty();
   for (const char c : value) is_plain = is_plain && c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '=';
   if (is_plain) {
@@ -44,19 +44,7 @@ void append_value(std::string& out, std::string_view value) {
     return;
   }
   out += '"';
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += "\\x";
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    } else {
-      out += c;
-    }
-  }
+  append_escaped(out, value, "\"\\");
   out += '"';
 }
 
@@ -101,28 +89,17 @@ void warn(std::string_view event, Fields fields) { write(Level::Warn, event, fie
 void error(std::string_view event, Fields fields) { write(Level::Error, event, fields); }
 
 void warn_limited(std::string_view event, std::string_view subject, Fields fields) {
-  struct Recent {
-    std::chrono::steady_clock::time_point at;
-    unsigned suppressed = 0;
-  };
-  constexpr std::size_t kRemembered = 1000;
   static std::mutex mutex;
-  static std::map<std::string, Recent> recent;
-  const auto now = std::chrono::steady_clock::now();
-  unsigned repeated = 0;
+  static RepeatLimit limit;
+  if (!is_enabled(Level::Warn)) return;
+  RepeatLimit::Verdict verdict;
   {
     const std::lock_guard lock(mutex);
-    if (recent.size() > kRemembered) recent.clear();
-    auto [entry, is_new] = recent.try_emplace(std::string(event) + '\n' + std::string(subject), Recent{now});
-    if (!is_new && now - entry->second.at < std::chrono::seconds(1)) {
-      ++entry->second.suppressed;
-      return;
-    }
-    entry->second.at = now;
-    repeated = std::exchange(entry->second.suppressed, 0U);
+    verdict = limit.judge(event, subject, std::chrono::steady_clock::now());
   }
-  if (repeated == 0) return warn(event, fields);
-  warn(format(event, fields), {{"repeated", repeated}});
+  if (!verdict.may_pass) return;
+  if (verdict.repeated == 0) return warn(event, fields);
+  warn(format(event, fields), {{"repeated", verdict.repeated}});
 }
 
 }  // namespace holdfast::log

@@ -9,7 +9,8 @@
 
 namespace holdfast {
 
-/// Reads `250ms`, `2s`, `1.5m`, `1h`, or `0`. Nothing where it is anything else; a number without unit is no duration.
+/// Reads `250ms`, `2s`, `1.5m`, `1h`, `7d`, or `0`. Nothing where it is anything else: a number without unit is no
+/// duration, nor is a part of a millisecond.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// In the largest unit that leaves a whole number: `1500ms`, `2s`, `1h`.
 std::string print_duration(std::chrono::milliseconds duration);

@@ -45,15 +45,15 @@ struct Key {
   std::string name;
   std::string help;
   std::string allowed;
-  std::function<Wrong(std::string_view)> parse;        // Scalar, List: one value
-  std::function<void()> clear;                         // List: before the first value
-  std::function<std::vector<std::string>()> print;     // Scalar: one value; List: all
-  std::unique_ptr<Keys> section;                       // Section; for Map and ListOfMaps an example, for the reference
+  std::function<Wrong(std::string_view)> parse;     // Scalar, List: one value
+  std::function<void()> clear;                      // List: before the first value
+  std::function<std::vector<std::string>()> print;  // Scalar: one value; List: all
+  std::unique_ptr<Keys> section;                    // Section; for Map and ListOfMaps an example, for the reference
   std::function<std::unique_ptr<Keys>(std::string_view)> add_entry;  // Map, ListOfMaps: a new element's keys
-  std::function<Wrong(std::string_view)> add_short;    // ListOfMaps: an element written as one scalar
+  std::function<Wrong(std::string_view)> add_short;                  // ListOfMaps: an element written as one scalar
   std::function<std::vector<std::pair<std::string, std::unique_ptr<Keys>>>()> entries;  // Map, ListOfMaps: those there
-  std::function<Wrong()> check;                        // once everything is read
-  std::string variable;                                // of the environment; outweighs the file
+  std::function<Wrong()> check;                                                         // once everything is read
+  std::string variable;  // of the environment; outweighs the file
   bool is_secret = false;
   bool is_text = false;  // a string that YAML might take for something else: printed in quotes
 };

@@ -1,6 +1,9 @@
 // Reads YAML and the environment into what Keys describe, collecting every error with its place.
 #include "common/config/keys.h"
+#include "common/escape.h"
 
+#include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/yaml.h>
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -8,15 +11,16 @@
 #include <map>
 #include <numeric>
 #include <set>
-#include <sstream>
 #include <utility>
-#include <yaml-cpp/yaml.h>
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 1024 * 1024;
 constexpr std::size_t kElementsMax = 256;  // of a map or list of structs: their vectors have room for these
+constexpr std::size_t kValuesMax = 4096;   // of a list of scalars
+constexpr std::size_t kErrorsMax = 100;    // told one by one; the others are counted
+constexpr std::size_t kWordBytesMax = 64;  // of a word that is no key of ours: told, and compared with ours
 
 /// How many letters differ (Levenshtein).
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -48,7 +52,7 @@ class Reader {
       }
       const std::string name = entry.first.Scalar();
       if (!seen.insert(name).second) {
-        fail(entry.first, prefix + name, "given twice", "each key once");
+        fail(entry.first, prefix + word_text(name), "given twice", "each key once");
         continue;
       }
       read_key(entry.first, entry.second, keys, prefix, name);
@@ -63,9 +67,9 @@ class Reader {
       if (value == nullptr || *value == '\0') continue;
       if (key->kind == Key::Kind::List) key->clear();
       if (const Wrong wrong = key->parse(value)) {
-        errors_.push_back("environment variable " + key->variable + ": " + said(*key, value, *wrong) +
-                          "; allowed: " + key->allowed);
+        tell("environment variable " + key->variable, "", said(*key, value, *wrong), key->allowed);
       }
+      places_[prefix + key->name] = "environment variable " + key->variable;
     }
   }
 
@@ -75,10 +79,13 @@ class Reader {
     for (const auto& [prefix, element] : elements_) run_checks_of(*element, prefix);
   }
 
-  std::vector<std::string> take_errors() { return std::move(errors_); }
+  std::vector<std::string> take_errors() {
+    if (errors_untold_ > 0) errors_.push_back(file_ + ": and " + std::to_string(errors_untold_) + " more errors");
+    return std::move(errors_);
+  }
 
-  void fail_at(const YAML::Mark& mark, const std::string& key, std::string_view what) {
-    errors_.push_back(place_text(mark) + ": " + key + (key.empty() ? "" : ": ") + std::string(what));
+  void fail_at(const YAML::Mark& mark, std::string_view what, std::string_view allowed = {}) {
+    tell(place_text(mark), "", what, allowed);
   }
 
  private:
@@ -90,26 +97,38 @@ class Reader {
   }
   static std::string said(const Key& key, std::string_view value, std::string_view wrong) {
     if (key.is_secret) return std::string(wrong);
-    return "'" + std::string(value.substr(0, 100)) + "': " + std::string(wrong);
+    return "'" + escaped(value, 100) + "': " + std::string(wrong);
+  }
+  static std::string word_text(const std::string& word) { return escaped(word, kWordBytesMax); }
+
+  /// What the file and the checks say may hold any byte: it is made fit for a terminal here, for all of them.
+  void tell(const std::string& place, const std::string& key, std::string_view what, std::string_view allowed) {
+    if (errors_.size() >= kErrorsMax) {
+      ++errors_untold_;
+      return;
+    }
+    std::string text = place + ": " + key + (key.empty() ? "" : ": ") + std::string(what);
+    if (!allowed.empty()) text += "; allowed: " + std::string(allowed);
+    errors_.push_back(escaped(text));
   }
 
   void fail(const YAML::Node& node, const std::string& key, std::string_view what, std::string_view allowed) {
-    errors_.push_back(place_text(node.Mark()) + ": " + key + ": " + std::string(what) +
-                      "; allowed: " + std::string(allowed));
+    tell(place_text(node.Mark()), key, what, allowed);
   }
 
   void read_key(const YAML::Node& word, const YAML::Node& value, Keys& keys, const std::string& prefix,
                 const std::string& name) {
     for (const auto& key : keys.all()) {
-      if (key->name == name) return read_value(word, value, *key, prefix + name);
+      if (key->name == name) return read_once(word, value, *key, prefix + name);
     }
     for (const auto& [alias, path] : keys.aliases()) {
       if (alias != name) continue;
-      if (Key* key = find(keys, path)) return read_value(word, value, *key, prefix + path);
+      if (Key* key = find(keys, path)) return read_once(word, value, *key, prefix + path);
     }
     std::string nearest;
-    std::size_t best = std::max<std::size_t>(2, name.size() / 3) + 1;
+    std::size_t best = std::min(std::max<std::size_t>(2, name.size() / 3), name.size() / 2) + 1;
     const auto consider = [&](const std::string& known) {
+      if (name.size() > kWordBytesMax) return;  // nobody meant one of ours, and comparing takes its time
       if (const std::size_t far = distance(name, known); far < best) {
         best = far;
         nearest = known;
@@ -121,7 +140,8 @@ class Reader {
       known += (known.empty() ? "" : ", ") + key->name;
     }
     for (const auto& alias : keys.aliases()) consider(alias.first);
-    fail(word, prefix + name, nearest.empty() ? "unknown key" : "unknown key, did you mean '" + nearest + "'?", known);
+    fail(word, prefix + word_text(name),
+         nearest.empty() ? "unknown key" : "unknown key, did you mean '" + nearest + "'?", known);
   }
 
   static Key* find(const Keys& keys, std::string_view path) {
@@ -129,21 +149,27 @@ class Reader {
     for (const auto& key : keys.all()) {
       if (key->name != path.substr(0, dot)) continue;
       if (dot == std::string_view::npos) return key.get();
-      return key->section == nullptr ? nullptr : find(*key->section, path.substr(dot + 1));
+      return key->kind == Key::Kind::Section ? find(*key->section, path.substr(dot + 1)) : nullptr;
     }
     return nullptr;
   }
 
-  void read_value(const YAML::Node& word, const YAML::Node& value, Key& key, const std::string& path) {
-    places_[path] = place_text(word.Mark());
+  /// One key may be said by two words, its own and its alias.
+  void read_once(const YAML::Node& word, const YAML::Node& value, Key& key, const std::string& path) {
+    const auto [place, is_new] = places_.try_emplace(path, place_text(word.Mark()));
+    if (!is_new) return fail(word, path, "given twice, first at " + place->second, "one of its names");
+    if (value.IsNull() && key.kind != Key::Kind::Section) return fail(word, path, "no value", key.allowed);
+    read_value(value, key, path);
+  }
+
+  void read_value(const YAML::Node& value, Key& key, const std::string& path) {
     switch (key.kind) {
       case Key::Kind::Scalar:
         return read_scalar(value, key, path);
       case Key::Kind::List:
         key.clear();
         if (!value.IsSequence()) return read_scalar(value, key, path);
-        for (const auto& element : value) read_scalar(element, key, path);
-        return;
+        return read_list(value, key, path);
       case Key::Kind::Section:
         return read_map(value, *key.section, path + ".");
       case Key::Kind::Map:
@@ -155,7 +181,13 @@ class Reader {
 
   void read_scalar(const YAML::Node& value, Key& key, const std::string& path) {
     if (!value.IsScalar()) return fail(value, path, "not a single value", key.allowed);
-    if (const Wrong wrong = key.parse(value.Scalar())) fail(value, path, said(key, value.Scalar(), *wrong), key.allowed);
+    if (const Wrong wrong = key.parse(value.Scalar()))
+      fail(value, path, said(key, value.Scalar(), *wrong), key.allowed);
+  }
+
+  void read_list(const YAML::Node& value, Key& key, const std::string& path) {
+    if (value.size() > kValuesMax) return fail(value, path, "too many", "at most " + std::to_string(kValuesMax));
+    for (const auto& element : value) read_scalar(element, key, path);
   }
 
   void read_entries(const YAML::Node& value, Key& key, const std::string& path) {
@@ -164,7 +196,7 @@ class Reader {
     for (const auto& entry : value) {
       const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : std::string();
       if (name.empty() || !seen.insert(name).second) {
-        fail(entry.first, path + "." + name, name.empty() ? "no name" : "given twice", key.allowed);
+        fail(entry.first, path + "." + word_text(name), name.empty() ? "no name" : "given twice", key.allowed);
         continue;
       }
       if (seen.size() > kElementsMax) return fail(entry.first, path, "too many", "at most 256");
@@ -200,25 +232,46 @@ class Reader {
       const Wrong wrong = key->check();
       if (!wrong) continue;
       const auto place = places_.find(prefix + key->name);
-      errors_.push_back((place != places_.end() ? place->second : file_) + ": " + prefix + key->name + ": " + *wrong);
+      tell(place != places_.end() ? place->second : file_, prefix + key->name, *wrong, "");
     }
   }
 
   std::string file_;
   std::vector<std::string> errors_;
-  std::map<std::string, std::string> places_;  // of each key that was given
+  std::size_t errors_untold_ = 0;
+  std::map<std::string, std::string> places_;  // of each key that was given: in the file, or a variable
   std::vector<std::pair<std::string, std::unique_ptr<Keys>>> elements_;  // of maps and lists, with their prefixes
 };
+
+/// The whole of a file, or what is wrong with it. The size is counted as it is read: some files tell none.
+Wrong read_file(const std::string& file, std::string& text) {
+  std::error_code problem;
+  if (!std::filesystem::is_regular_file(file, problem)) {
+    return (problem ? problem.message() : std::string("not a file")) + "; give the path of a YAML file";
+  }
+  std::ifstream in(file, std::ios::binary);
+  if (!in.is_open()) return "can't be opened; is it yours to read?";
+  text.resize(kFileBytesMax + 1);
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return "can't be read";
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kFileBytesMax) return "larger than 1 MiB";
+  return std::nullopt;
+}
 
 }  // namespace
 
 std::vector<std::string> read_config_text(const std::string& name, const std::string& text, Keys& keys) {
   Reader reader(name);
   try {
-    const YAML::Node root = YAML::Load(text);
-    reader.read_map(root, keys, "");
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (!documents.empty()) reader.read_map(documents.front(), keys, "");
+    if (documents.size() > 1) reader.fail_at(documents[1].Mark(), "a second document", "one in a file");
+  } catch (const YAML::DeepRecursion& problem) {
+    reader.fail_at(problem.mark, "not valid YAML: nested too deeply");
+    return reader.take_errors();
   } catch (const YAML::Exception& problem) {
-    reader.fail_at(problem.mark, "", "not valid YAML: " + problem.msg);
+    reader.fail_at(problem.mark, "not valid YAML: " + problem.msg);
     return reader.take_errors();
   }
   reader.read_environment(keys, "");
@@ -228,17 +281,9 @@ std::vector<std::string> read_config_text(const std::string& name, const std::st
 
 std::vector<std::string> read_config(const std::string& file, Keys& keys) {
   if (file.empty()) return read_config_text("configuration", "", keys);
-  std::error_code problem;
-  if (!std::filesystem::is_regular_file(file, problem)) {
-    return {file + ": " + (problem ? problem.message() : std::string("not a file")) + "; give the path of a YAML file"};
-  }
-  if (std::filesystem::file_size(file, problem) > kFileBytesMax) return {file + ": larger than 1 MiB"};
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (!(text << in.rdbuf()) && in.peek() != std::ifstream::traits_type::eof()) {
-    return {file + ": can't be read; is it yours to read?"};
-  }
-  return read_config_text(file, text.str(), keys);
+  std::string text;
+  if (const Wrong wrong = read_file(file, text)) return {escaped(file) + ": " + *wrong};
+  return read_config_text(file, text, keys);
 }
 
 }  // namespace holdfast

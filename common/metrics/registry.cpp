@@ -2,14 +2,14 @@
 
 #include "common/version.h"
 
-#include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <map>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
 
 namespace holdfast {
 namespace {
