@@ -99,6 +99,7 @@ void Postgres::start() {
 
 void Postgres::send(PgQueryPtr query, std::chrono::milliseconds deadline) {
   query->owner_ = this;
+  query->deadline_ = deadline;
   if (queue_.size() >= settings_.queued_max) {
     refused_.push_back(std::move(query));
   } else {
@@ -158,6 +159,8 @@ void Postgres::dispatch() {
     } else if (!breaker_.allows(loop_.now())) {
       failed.push_back(std::move(query));
     } else {
+      // From here on the server is measured, not our own queue: its lateness costs it the connection.
+      timeouts_.arm(query->timeout_, query->deadline_);
       connection->put(std::move(query));
     }
   }

@@ -35,7 +35,7 @@ class Postgres {
   void start();
 
   /// Takes the statement on. What is sent in one turn of the loop goes out together at its end. The answer comes
-  /// within `deadline` (and a tick or two), never from inside this call.
+  /// within `deadline` of its being sent, and it is sent or failed within `deadline`; never from inside this call.
   void send(PgQueryPtr query, std::chrono::milliseconds deadline);
 
   /// False where a statement would fail at once: it is down, or its breaker is open.

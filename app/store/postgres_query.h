@@ -78,6 +78,7 @@ class PgQuery {
   Statement statement_;
   std::vector<std::string> parameters_;
   Timeout timeout_;
+  std::chrono::milliseconds deadline_{0};
   class Postgres* owner_ = nullptr;
   class PgConnection* connection_ = nullptr;  // null while it is queued
   int times_spared_ = 0;
