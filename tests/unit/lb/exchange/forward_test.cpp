@@ -1,0 +1,100 @@
+#include "lb/exchange/forward.h"
+
+#include <doctest/doctest.h>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace holdfast;
+using namespace holdfast::lb;
+
+namespace {
+
+Field field(std::string_view name, std::string_view value) { return {name, value, field_id(name)}; }
+
+std::string forwarded(const std::vector<Field>& fields, const ClientFacts& client,
+                      std::string_view target = "/a?b", std::string_view connection = {}) {
+  RequestHead head;
+  head.method = Method::Get;
+  head.method_text = "GET";
+  head.target = target;
+  head.host = "h.example";
+  head.fields = fields;
+  head.connection = connection;
+  std::string out = "what was here before";
+  write_request_head(out, head, client);
+  return out;
+}
+
+bool has_line(const std::string& head, const std::string& line) { return head.find("\r\n" + line + "\r\n") != head.npos; }
+
+constexpr ClientFacts kStranger{.address = "1.2.3.4", .is_trusted = false, .request_id = "made"};
+constexpr ClientFacts kTrusted{.address = "10.0.0.1", .is_trusted = true, .request_id = "made"};
+
+}  // namespace
+
+TEST_CASE("a request head is written afresh with one Host and one empty line at its end") {
+  const std::string out = forwarded({field("Host", "h.example"), field("X-A", "1")}, kStranger);
+  CHECK(out.starts_with("GET /a?b HTTP/1.1\r\nHost: h.example\r\n"));
+  CHECK(has_line(out, "X-A: 1"));
+  CHECK(out.ends_with("\r\n\r\n"));
+  CHECK(out.find("\r\n\r\n") == out.size() - 4);
+  CHECK(out.find("Host:") == out.rfind("Host:", out.find("X-Forwarded-Host") - 1));
+}
+
+TEST_CASE("hop-by-hop fields and those that Connection names do not go on") {
+  const std::string out =
+      forwarded({field("Connection", "X-Mine, Host"), field("X-Mine", "1"), field("Keep-Alive", "5"), field("TE", "x"),
+                 field("Upgrade", "h2c"), field("Proxy-Connection", "x"), field("Trailer", "x"), field("X-Other", "1")},
+                kStranger, "/", "X-Mine, Host");
+  for (const char* gone : {"Connection", "X-Mine", "Keep-Alive", "TE:", "Upgrade", "Trailer"}) {
+    CHECK_MESSAGE(out.find(gone) == out.npos, gone);
+  }
+  CHECK(has_line(out, "X-Other: 1"));
+  CHECK(has_line(out, "Host: h.example"));
+}
+
+TEST_CASE("a stranger does not say where it comes from, a trusted proxy does") {
+  const std::vector<Field> fields{field("X-Forwarded-For", "6.6.6.6"), field("X-Forwarded-Proto", "https"),
+                                  field("X-Forwarded-Host", "evil"), field("X-Request-ID", "theirs")};
+  const std::string stranger = forwarded(fields, kStranger);
+  CHECK(has_line(stranger, "X-Forwarded-For: 1.2.3.4"));
+  CHECK(has_line(stranger, "X-Forwarded-Proto: http"));
+  CHECK(has_line(stranger, "X-Forwarded-Host: h.example"));
+  CHECK(has_line(stranger, "X-Request-ID: made"));
+  const std::string trusted = forwarded(fields, kTrusted);
+  CHECK(has_line(trusted, "X-Forwarded-For: 6.6.6.6, 10.0.0.1"));
+  CHECK(has_line(trusted, "X-Forwarded-Proto: https"));
+  CHECK(has_line(trusted, "X-Forwarded-Host: evil"));
+  CHECK(has_line(trusted, "X-Request-ID: theirs"));
+}
+
+TEST_CASE("the authority of an absolute-form target is the Host") {
+  CHECK(has_line(forwarded({field("Host", "other")}, kStranger, "http://real.example:81/x"), "Host: real.example:81"));
+}
+
+TEST_CASE("a response head goes on without framing, hop-by-hop fields and our own signals") {
+  const std::vector<Field> fields{field("Content-Length", "5"), field("Lb-Drain", "1"), field("Connection", "close"),
+                                  field("Transfer-Encoding", "chunked"), field("ETag", "x")};
+  ResponseHead head;
+  head.status = 200;
+  head.reason = "Fine";
+  head.fields = fields;
+  std::string out;
+  begin_response_head(out, head);
+  CHECK(out == "HTTP/1.1 200 Fine\r\nETag: x\r\n");
+  finish_response_head(out, {.framing = Framing::Length, .content_length = 5, .closes = true});
+  CHECK(out == "HTTP/1.1 200 Fine\r\nETag: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n");
+}
+
+TEST_CASE("request ids are 32 hexadecimal digits and do not repeat") {
+  RequestIds ids;
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string id(ids.next());
+    CHECK(id.size() == 32);
+    CHECK(id.find_first_not_of("0123456789abcdef") == id.npos);
+    seen.insert(id);
+  }
+  CHECK(seen.size() == 1000);
+}
