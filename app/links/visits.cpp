@@ -33,7 +33,7 @@ class Visits::Batch final : public PgQuery {
   Visits& visits_;
 };
 
-Visits::Visits(Loop&, Timeouts& timeouts, const VisitsSettings& settings, Postgres& primary, AppCounters& counters)
+Visits::Visits(Timeouts& timeouts, const VisitsSettings& settings, Postgres& primary, AppCounters& counters)
     : timeouts_(timeouts.add_class()),
       settings_(settings),
       primary_(primary),

@@ -29,7 +29,7 @@ class Visits {
  public:
   static constexpr std::size_t kBatchMax = 1'000;
 
-  Visits(Loop& loop, Timeouts& timeouts, const VisitsSettings& settings, Postgres& primary, AppCounters& counters);
+  Visits(Timeouts& timeouts, const VisitsSettings& settings, Postgres& primary, AppCounters& counters);
 
   /// Counts one visit. Allocates nothing for a code that was visited since the last batch.
   void count(std::string_view code);
