@@ -145,7 +145,8 @@ class Process:
     def wait(self, seconds=10):
         """Waits for its end and returns the exit code, where it is our child."""
         wait_until(lambda: not self.is_running(), seconds, f"{self.name} does not end")
-        return self.exit_code()
+        # A process whose first thread has ended is a zombie to the eye, and not yet one to wait() while others end.
+        return None if self.popen is None else self.popen.wait(seconds)
 
     def stop(self, number=signal.SIGTERM, seconds=15):
         """Asks it to end; kills it where it does not."""
