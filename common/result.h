@@ -11,19 +11,19 @@ enum class Side { Downstream, Upstream, Self };
 
 /// What went wrong, coarse enough to decide by; `Error::why` has the words.
 enum class Code {
-  BadMessage,      // not HTTP as we understand it exactly
-  Unsupported,     // understood, and not done here
-  HeadTooLarge,    // the head or its number of fields is over the limit
-  TargetTooLong,   // the request target is over the limit
-  BodyTooLarge,    // the body is over the limit
-  Refused,         // nobody listens there
-  Unreachable,     // no route, no such name, no descriptor left
-  Timeout,         // a time-out of ours ran out
-  Closed,          // end of stream where more was owed
-  Reset,           // the connection broke
-  AddressInUse,    // somebody else listens there
-  BadAddress,      // not host:port
-  Internal,        // none of the above
+  BadMessage,     // not HTTP as we understand it exactly
+  Unsupported,    // understood, and not done here
+  HeadTooLarge,   // the head or its number of fields is over the limit
+  TargetTooLong,  // the request target is over the limit
+  BodyTooLarge,   // the body is over the limit
+  Refused,        // nobody listens there
+  Unreachable,    // no route, no such name, no descriptor left
+  Timeout,        // a time-out of ours ran out
+  Closed,         // end of stream where more was owed
+  Reset,          // the connection broke
+  AddressInUse,   // somebody else listens there
+  BadAddress,     // not host:port
+  Internal,       // none of the above
 };
 
 /// An error as a value. Making one allocates nothing.

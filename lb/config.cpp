@@ -80,14 +80,16 @@ void describe(Keys& keys, LimitSettings& limits);
 void describe(Keys& keys, ServerSettings& server) {
   keys.add_scalar(
       "address", "where it listens", kAddressAllowed,
-      [&server](std::string_view text) { return parse_authority(server, text); }, [&server] { return server.authority; });
+      [&server](std::string_view text) { return parse_authority(server, text); },
+      [&server] { return server.authority; });
   keys.add("name", server.name, "what logs and metrics call it; its address where left out");
   keys.add("weight", server.weight, "its share of the requests, beside the others'", 1U, 1000U);
 }
 
 void describe(Keys& keys, HealthSettings& health) {
   keys.add("uri", health.uri, "path of a probe; left out: no active checks").check([&health]() -> Wrong {
-    if (health.uri.empty() || (health.uri.front() == '/' && health.uri.find_first_of(" \t\r\n#") == std::string::npos)) {
+    if (health.uri.empty() ||
+        (health.uri.front() == '/' && health.uri.find_first_of(" \t\r\n#") == std::string::npos)) {
       return std::nullopt;
     }
     return "'" + health.uri + "' is not a path; allowed: a path such as /health";
@@ -105,9 +107,10 @@ void describe(Keys& keys, HealthSettings& health) {
 }
 
 void describe(Keys& keys, PassiveSettings& passive) {
-  keys.add("max_fails", passive.max_fails,
-           "so many failed attempts within fail_window eject a server (a refused connection does by itself); 0: none do",
-           0U, 1000U);
+  keys.add(
+      "max_fails", passive.max_fails,
+      "so many failed attempts within fail_window eject a server (a refused connection does by itself); 0: none do", 0U,
+      1000U);
   keys.add("fail_window", passive.fail_window, "how long a failed attempt counts", 100ms, 3'600'000ms);
   keys.add("eject_for", passive.eject_for, "length of the first ejection; each one in a row is twice as long", 10ms,
            3'600'000ms);
@@ -123,8 +126,10 @@ void describe(Keys& keys, RetrySettings& retry) {
 }
 
 void describe(Keys& keys, ResponseSettings& response) {
-  keys.add_size("buffer", response.buffer_bytes, "responses up to this are held until whole, so that a server that dies "
-                "meanwhile is not noticed", 0, 16_MiB);
+  keys.add_size("buffer", response.buffer_bytes,
+                "responses up to this are held until whole, so that a server that dies "
+                "meanwhile is not noticed",
+                0, 16_MiB);
   keys.add("hold", response.hold, "a chunked response is held at most so long", 0ms, 10'000ms);
 }
 
@@ -146,13 +151,15 @@ void describe(Keys& keys, QueueView& queue) {
 
 /// The keys of a pool; at the top level too, where there is one pool without a name.
 void describe_pool(Keys& keys, PoolSettings& pool) {
-  keys.list_of<ServerSettings>("upstreams", pool.servers, "the servers", "a list of host:port, or of sections with address, name and weight",
-                               [](ServerSettings& server, std::string_view text) { return parse_authority(server, text); })
+  keys.list_of<ServerSettings>(
+          "upstreams", pool.servers, "the servers", "a list of host:port, or of sections with address, name and weight",
+          [](ServerSettings& server, std::string_view text) { return parse_authority(server, text); })
       .check([&pool]() -> Wrong {
         std::set<std::string> names;
         for (const ServerSettings& server : pool.servers) {
           if (server.authority.empty()) return "a server without address";
-          if (!names.insert(server.name).second) return "two servers are called '" + server.name + "'; give each a name";
+          if (!names.insert(server.name).second)
+            return "two servers are called '" + server.name + "'; give each a name";
         }
         return std::nullopt;
       });
@@ -193,8 +200,7 @@ void describe(Keys& keys, LimitSettings& limits) {
   keys.add_size("request_head", limits.request_head_bytes, "bytes of a request's head (431)", 256, 1_MiB);
   keys.add_size("request_target", limits.request_target_bytes, "bytes of a request target (414)", 64, 1_MiB);
   keys.add("header_fields", limits.header_fields, "fields of a request (431)", std::size_t{1}, std::size_t{256});
-  keys.add_size("request_body", limits.request_body_bytes, "bytes of a request's body (413)", 0,
-                std::size_t{1} << 40);
+  keys.add_size("request_body", limits.request_body_bytes, "bytes of a request's body (413)", 0, std::size_t{1} << 40);
 }
 
 namespace {
@@ -210,8 +216,8 @@ void describe(Keys& keys, TimeoutsView& view) {
   keys.add("client_stall", client.stall, "a client that neither sends nor takes what is due is left after this", 1ms,
            3'600'000ms);
   keys.add("connect", upstream.connect, "a connection to a server has so long", 1ms, 600'000ms);
-  keys.add("first_byte", upstream.first_byte, "a server has so long from the request's end to its response's head",
-           1ms, 3'600'000ms);
+  keys.add("first_byte", upstream.first_byte, "a server has so long from the request's end to its response's head", 1ms,
+           3'600'000ms);
   keys.add("idle", upstream.idle, "a response may stand still for so long", 1ms, 3'600'000ms);
 }
 
@@ -229,9 +235,8 @@ struct LogView {
   Settings& settings;
 };
 void describe(Keys& keys, LogView& view) {
-  keys.add_choice<std::string>(
-      "level", view.settings.log_level, "what is logged",
-      {{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}});
+  keys.add_choice<std::string>("level", view.settings.log_level, "what is logged",
+                               {{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}});
 }
 
 void describe_all(Keys& keys, Settings& settings) {
@@ -256,8 +261,8 @@ void describe_all(Keys& keys, Settings& settings) {
   keys.section("log", log, "logs, on stderr");
   keys.section("shutdown", settings.shutdown, "SIGTERM");
   keys.add_list(
-      "trusted_proxies", "clients whose X-Forwarded-* and X-Request-ID are believed", "addresses and blocks such as 10.0.0.0/8",
-      [&settings] { settings.trusted_proxies.clear(); },
+      "trusted_proxies", "clients whose X-Forwarded-* and X-Request-ID are believed",
+      "addresses and blocks such as 10.0.0.0/8", [&settings] { settings.trusted_proxies.clear(); },
       [&settings](std::string_view text) -> Wrong {
         const auto network = Network::parse(text);
         if (!network) return std::string(network.error().why);
@@ -288,7 +293,8 @@ struct Reading {
     keys.map("pools", settings.pools, "servers in groups; left out: upstreams and the keys beside it make one pool")
         .check([this]() -> Wrong {
           if (settings.pools.size() > 1) return "more than one pool, and nothing to choose between them; keep one";
-          if (!single.servers.empty() && !settings.pools.empty()) return "both pools and upstreams; keep one of the two";
+          if (!single.servers.empty() && !settings.pools.empty())
+            return "both pools and upstreams; keep one of the two";
           return std::nullopt;
         });
   }
@@ -301,7 +307,8 @@ struct Reading {
     }
     for (PoolSettings& pool : settings.pools) {
       if (pool.servers.empty()) {
-        errors.push_back(name + ": upstreams: missing; name at least one server, for example 'upstreams: [127.0.0.1:3001]'");
+        errors.push_back(name +
+                         ": upstreams: missing; name at least one server, for example 'upstreams: [127.0.0.1:3001]'");
       }
       for (ServerSettings& server : pool.servers) {
         const auto address = resolve_now(server.authority);

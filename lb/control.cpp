@@ -9,10 +9,10 @@
 #include "lb/health/monitor.h"
 #include "lb/worker.h"
 
+#include <sys/resource.h>
 #include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <sys/resource.h>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -74,12 +74,12 @@ std::shared_ptr<const Snapshot> make_snapshot(const Settings& settings, std::siz
 }
 
 void say_cannot_listen(std::string_view name, const Address& address, const Error& error) {
-  log::error("cannot listen", Fields{{"name", name},
-                                     {"address", address.text()},
-                                     {"why", error.why},
-                                     {"do", error.code == Code::AddressInUse
-                                                ? "stop what listens there, or choose another port"
-                                                : "choose another address"}});
+  log::error("cannot listen",
+             Fields{{"name", name},
+                    {"address", address.text()},
+                    {"why", error.why},
+                    {"do", error.code == Code::AddressInUse ? "stop what listens there, or choose another port"
+                                                            : "choose another address"}});
 }
 
 Control::Control(Settings settings)
@@ -92,8 +92,7 @@ Control::Control(Settings settings)
       grace_over_(Timeout::calling<&Control::end>(this)),
       failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }) {
   for (std::size_t i = 0; i < worker_count_; ++i) {
-    workers_.push_back(
-        std::make_unique<Worker>(i, worker_count_, snapshot_, [this] { failures_.send(); }));
+    workers_.push_back(std::make_unique<Worker>(i, worker_count_, snapshot_, [this] { failures_.send(); }));
   }
   health_ = std::make_unique<HealthMonitor>(loop_, timeouts_, *snapshot_, [this] {
     for (const auto& worker : workers_) worker->wake();
@@ -138,10 +137,10 @@ bool Control::open_admin() {
   registry_.add([this](Scrape& scrape) {
     std::vector<const WorkerCounters*> counters;
     for (const auto& worker : workers_) counters.push_back(&worker->counters());
-    collect_lb(scrape, {.snapshot = *snapshot_,
-                        .health = *health_,
-                        .workers = std::move(counters),
-                        .is_draining = [this] { return stage_ > Stage::Serving; }});
+    collect_lb(scrape,
+               {.snapshot = *snapshot_, .health = *health_, .workers = std::move(counters), .is_draining = [this] {
+                  return stage_ > Stage::Serving;
+                }});
   });
   admin_api_ = std::make_unique<AdminApi>(
       *snapshot_, *health_, registry_,

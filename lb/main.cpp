@@ -39,23 +39,27 @@ int check(const std::string& file, bool dumps) {
 
 int main(int argc, char** argv) {
   try {
-    CLI::App app{"lb, an HTTP load balancer that drops nothing: a request that reached it is answered, once, as long as "
-                 "any server can answer it before the deadline."};
+    CLI::App app{
+        "lb, an HTTP load balancer that drops nothing: a request that reached it is answered, once, as long as "
+        "any server can answer it before the deadline."};
     app.set_version_flag("--version", std::string("lb ") + holdfast::kVersion + " (" + holdfast::kRevision + ")");
     app.require_subcommand(1);
-    app.footer("The smallest configuration:\n  listen: 127.0.0.1:8080\n  upstreams: [127.0.0.1:3001, 127.0.0.1:3002]\n\n"
-               "SIGTERM ends it in order, a second SIGINT at once. Every key: docs/config.md.");
+    app.footer(
+        "The smallest configuration:\n  listen: 127.0.0.1:8080\n  upstreams: [127.0.0.1:3001, 127.0.0.1:3002]\n\n"
+        "SIGTERM ends it in order, a second SIGINT at once. Every key: docs/config.md.");
 
     std::string file;
     auto* run_command = app.add_subcommand("run", "Serve until SIGTERM or SIGINT");
     run_command->add_option("--config,-c", file, "Configuration file (YAML)")->required();
 
     bool dumps = false;
-    auto* check_command = app.add_subcommand("check", "Read a configuration and say what is wrong with it; exit 0 or 1");
+    auto* check_command =
+        app.add_subcommand("check", "Read a configuration and say what is wrong with it; exit 0 or 1");
     check_command->add_option("FILE", file, "Configuration file (YAML)")->required();
     check_command->add_flag("--dump-config", dumps, "Print what would be in force, defaults and all");
 
-    auto* reference_command = app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
+    auto* reference_command =
+        app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
 
     try {
       app.parse(argc, argv);

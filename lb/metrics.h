@@ -28,7 +28,7 @@ struct alignas(64) ServerCounters {
 
 /// One pool, seen by one worker.
 struct alignas(64) PoolCounters {
-  Counter requests;  // heads read whole and given to this pool
+  Counter requests;                    // heads read whole and given to this pool
   std::array<Counter, 600> responses;  // to clients, by status
   std::array<Counter, kOutcomes.size()> outcomes;
   std::array<Counter, kLocalErrors.size()> local_errors;

@@ -24,8 +24,9 @@ enum class AttemptResult : std::uint8_t {
   Cancelled,         // the client left, or another reason of ours
 };
 inline constexpr std::array<std::string_view, 12> kAttemptResults{
-    "ok",    "refused",            "connect_timeout", "unreachable",  "closed_idle", "closed",
-    "reset", "first_byte_timeout", "idle_timeout",    "bad_response", "status",      "cancelled"};
+    "ok",           "refused",      "connect_timeout", "unreachable",
+    "closed_idle",  "closed",       "reset",           "first_byte_timeout",
+    "idle_timeout", "bad_response", "status",          "cancelled"};
 
 constexpr std::string_view attempt_result_name(AttemptResult result) {
   return kAttemptResults[static_cast<std::size_t>(result)];
@@ -68,16 +69,17 @@ enum class LocalError : std::uint8_t {
   QueueFull,               // nor was there room to wait for one
   ConnectionRefused,
   ConnectionTimeout,
-  ConnectionTerminated,    // the server went away before it answered
-  ResponseTimeout,         // it did not answer in time
-  ResponseInvalid,         // it did not answer in HTTP as we understand it
+  ConnectionTerminated,  // the server went away before it answered
+  ResponseTimeout,       // it did not answer in time
+  ResponseInvalid,       // it did not answer in HTTP as we understand it
   RequestTooLarge,
-  RequestTimeout,          // the client's own body took too long
+  RequestTimeout,  // the client's own body took too long
 };
-inline constexpr std::array<std::string_view, 9> kLocalErrors{
-    "destination_unavailable", "queue_full",         "connection_refused",
-    "connection_timeout",      "connection_terminated", "http_response_timeout",
-    "http_protocol_error",     "http_request_too_large", "http_request_timeout"};
+inline constexpr std::array<std::string_view, 9> kLocalErrors{"destination_unavailable", "queue_full",
+                                                              "connection_refused",      "connection_timeout",
+                                                              "connection_terminated",   "http_response_timeout",
+                                                              "http_protocol_error",     "http_request_too_large",
+                                                              "http_request_timeout"};
 
 /// Why a connection or request was turned away before it was anybody's.
 enum class Rejection : std::uint8_t { Limit, BadRequest, HeadTooLarge, HeadTimeout, Unsupported };

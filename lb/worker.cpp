@@ -8,7 +8,7 @@
 namespace holdfast::lb {
 
 /// What a worker serves with; all of it belongs to the worker's thread once that runs.
-struct Worker::Serving : private ListenerUser {
+struct Worker::Serving final : private ListenerUser {
   explicit Serving(Worker& owner)
       : worker(owner),
         settings(owner.snapshot_->settings),
@@ -42,13 +42,11 @@ struct Worker::Serving : private ListenerUser {
                    .response = {}} {
     exchange.unused = &downstream.exchanges;
     TimeoutClass& kept = timeouts.add_class();
-    const ParserLimits response_limits{.head_bytes = settings.limits.request_head_bytes * 4,
-                                       .target_bytes = 0,
-                                       .fields = kFieldsMax};
+    const ParserLimits response_limits{
+        .head_bytes = settings.limits.request_head_bytes * 4, .target_bytes = 0, .fields = kFieldsMax};
     for (const auto& server : share.pool->servers()) {
       share.endpoints.push_back(std::make_unique<Endpoint>(owner.loop_, kept, share.settings.connections,
-                                                           response_limits, downstream.scratch, *server,
-                                                           owner.index_));
+                                                           response_limits, downstream.scratch, *server, owner.index_));
     }
     connections_max = (settings.limits.connections + owner.count_ - 1) / owner.count_;
   }
@@ -116,9 +114,8 @@ Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snaps
       snapshot_(std::move(snapshot)),
       tell_control_(std::move(tell_control)),
       serving_(std::make_unique<Serving>(*this)),
-      wake_(std::make_unique<Wake>(loop_, this, [](void* self) {
-        static_cast<Worker*>(self)->serving_->share.queue.wake_all();
-      })) {}
+      wake_(std::make_unique<Wake>(loop_, this,
+                                   [](void* self) { static_cast<Worker*>(self)->serving_->share.queue.wake_all(); })) {}
 
 Worker::~Worker() {
   if (thread_.joinable()) {

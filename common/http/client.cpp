@@ -58,9 +58,7 @@ void HttpCall::on_end_of_stream() {
   answer(failure(Code::Closed, Side::Upstream, "closed before the answer was complete"));
 }
 
-void HttpCall::on_broken(const Error& error) {
-  answer(failure(error.code, Side::Upstream, error.why, error.sys));
-}
+void HttpCall::on_broken(const Error& error) { answer(failure(error.code, Side::Upstream, error.why, error.sys)); }
 
 void HttpCall::on_timeout() {
   if (!failed_.why.empty()) return on_broken(failed_);

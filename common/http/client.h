@@ -19,7 +19,7 @@ struct HttpAnswer {
 };
 
 /// A call under way. Destroying it cancels it.
-class HttpCall : private StreamUser, private ResponseSink {
+class HttpCall final : private StreamUser, private ResponseSink {
  public:
   static constexpr std::size_t kBodyKept = 16 * 1024;
 

@@ -184,7 +184,8 @@ void HttpConnection::answered() {
   body_.clear();
   if (body_.capacity() > kEarlyBytesMax) body_.shrink_to_fit();
   if (wants_close_) {
-    // Not closed at once: a close with unread bytes in the kernel would be a reset, and could take the response with it.
+    // Not closed at once: a close with unread bytes in the kernel would be a reset, and could take the response with
+    // it.
     phase_ = Phase::Closing;
     if (client_is_done_ && stream_.unsent_bytes() == 0) return leave();
     stream_.finish_writing();

@@ -57,11 +57,11 @@ class HttpConnection final : public ListHook<>, private StreamUser, private Requ
   Timeout timeout_;
   Phase phase_ = Phase::Idle;
   Responder* responder_ = nullptr;  // who will answer; follows it as it moves
-  RequestHead head_;       // of the request being read: views of the read buffer, or of kept_ where a body follows
+  RequestHead head_;  // of the request being read: views of the read buffer, or of kept_ where a body follows
   KeptRequestHead kept_;
   std::string body_;
-  std::string early_;      // bytes that came while Handling
-  Error refusal_{};        // of this request, found after its head
+  std::string early_;  // bytes that came while Handling
+  Error refusal_{};    // of this request, found after its head
   bool is_refused_ = false;
   bool wants_close_ = false;
   bool client_is_done_ = false;

@@ -161,7 +161,7 @@ int MessageParser::on_head_complete(llhttp_t* llhttp) {
   const char* const input_end = head_begin + self.input_.size();
   while (head_begin != input_end && (*head_begin == '\r' || *head_begin == '\n')) ++head_begin;
   const auto fields = self.fields();
-  const std::string_view last = fields.empty()               ? self.start_line_
+  const std::string_view last = fields.empty()                ? self.start_line_
                                 : fields.back().value.empty() ? fields.back().name
                                                               : fields.back().value;
   if (last.data() != nullptr &&

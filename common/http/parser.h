@@ -84,8 +84,8 @@ class MessageParser {
   HeadScratch& scratch_;
   Phase phase_ = Phase::Head;
   Error error_{};
-  std::string partial_;          // an incomplete head
-  std::string_view input_;       // what is being executed
+  std::string partial_;     // an incomplete head
+  std::string_view input_;  // what is being executed
   std::size_t field_count_ = 0;
   std::size_t trailer_count_ = 0;
   std::size_t trailer_bytes_ = 0;
@@ -104,7 +104,7 @@ class RequestSink {
   ~RequestSink() = default;
 };
 
-class RequestParser : private MessageParser {
+class RequestParser final : private MessageParser {
  public:
   RequestParser(const ParserLimits& limits, HeadScratch& scratch, RequestSink& sink);
 
@@ -134,7 +134,7 @@ class ResponseSink {
   ~ResponseSink() = default;
 };
 
-class ResponseParser : private MessageParser {
+class ResponseParser final : private MessageParser {
  public:
   ResponseParser(const ParserLimits& limits, HeadScratch& scratch, ResponseSink& sink);
 

@@ -28,7 +28,8 @@ bool is_one_field_a_line(std::string_view raw, std::span<const Field> fields);
 /// A target in one of the forms of RFC 9112 §3.2 that `method` may have, of visible ASCII and without fragment.
 bool is_valid_target(Method method, std::string_view target);
 
-/// A Host value (RFC 9110 §7.2): a registered name or IP literal, perhaps a port. Empty is allowed by the RFC, not here.
+/// A Host value (RFC 9110 §7.2): a registered name or IP literal, perhaps a port. Empty is allowed by the RFC, not
+/// here.
 bool is_valid_host(std::string_view host);
 
 /// Ends here, always (RFC 9110 §7.6.1 and the fields of old that browsers and proxies still send).

@@ -56,6 +56,7 @@ void HttpServer::on_gone(HttpConnection& connection) {
 
 void HttpServer::drain(std::function<void()> done) {
   is_closing_ = true;
+  for (Listener& listener : listeners_) listener.close();
   listeners_.clear();
   drained_ = std::move(done);
   HttpConnection* next = nullptr;

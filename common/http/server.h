@@ -25,9 +25,9 @@ struct ServerLimits {
   std::size_t request_target_bytes = 8 * 1024;
   std::size_t header_fields = 100;
   std::size_t request_body_bytes = 1024 * 1024;
-  std::chrono::milliseconds timeout_head{10'000};  // a request's head and body, from its first byte
-  std::chrono::milliseconds timeout_idle{75'000};  // between two requests
-  std::chrono::milliseconds timeout_stall{30'000}; // a response of which the client takes nothing
+  std::chrono::milliseconds timeout_head{10'000};   // a request's head and body, from its first byte
+  std::chrono::milliseconds timeout_idle{75'000};   // between two requests
+  std::chrono::milliseconds timeout_stall{30'000};  // a response of which the client takes nothing
 };
 
 /// A request read whole. Its views die with HttpHandler::on_request(): copy what an answer given later needs.
@@ -41,9 +41,9 @@ struct HttpRequest {
 
 struct HttpResponse {
   int status = 200;
-  std::string_view content_type;        // left out where empty
-  std::span<const Field> fields;        // beside Content-Type, Content-Length, Connection and Date, which the server writes
-  std::string_view body;                // to a HEAD only its length is sent
+  std::string_view content_type;  // left out where empty
+  std::span<const Field> fields;  // beside Content-Type, Content-Length, Connection and Date, which the server writes
+  std::string_view body;          // to a HEAD only its length is sent
 };
 
 /// Where one request's response goes. Exactly one, moved to whoever answers. Dropping it unanswered sends a 500.
@@ -90,7 +90,7 @@ struct ServerCounts {
 
 class HttpConnection;
 
-class HttpServer : private ListenerUser {
+class HttpServer final : private ListenerUser {
  public:
   HttpServer(Loop& loop, Timeouts& timeouts, const ServerLimits& limits, HttpHandler& handler);
   ~HttpServer();

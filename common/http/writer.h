@@ -18,9 +18,7 @@ class HeadWriter {
  public:
   explicit HeadWriter(std::string& out) : out_(out) {}
 
-  void request_line(std::string_view method, std::string_view target) {
-    append(method, " ", target, " HTTP/1.1\r\n");
-  }
+  void request_line(std::string_view method, std::string_view target) { append(method, " ", target, " HTTP/1.1\r\n"); }
   void status_line(int status, std::string_view reason) {
     out_ += "HTTP/1.1 ";
     number(static_cast<std::uint64_t>(status));

@@ -11,13 +11,11 @@ Loop::Loop() {
   loop_.data = this;
   HF_ASSERT(uv_prepare_init(&loop_, &prepare_) == 0);
   prepare_.data = this;
-  HF_ASSERT(uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
-    static_cast<Loop*>(handle->data)->run_deferred();
-  }) == 0);
+  HF_ASSERT(
+      uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<Loop*>(handle->data)->run_deferred(); }) == 0);
   uv_unref(reinterpret_cast<uv_handle_t*>(&prepare_));
-  HF_ASSERT(uv_async_init(&loop_, &wake_, [](uv_async_t* handle) {
-    static_cast<Loop*>(handle->data)->run_posted();
-  }) == 0);
+  HF_ASSERT(uv_async_init(&loop_, &wake_, [](uv_async_t* handle) { static_cast<Loop*>(handle->data)->run_posted(); }) ==
+            0);
   wake_.data = this;
 }
 
@@ -43,9 +41,7 @@ void Loop::post(std::function<void()> task) {
   uv_async_send(&wake_);
 }
 
-void Loop::defer(void* object, Deferred task) {
-  deferred_.push_back({object, task});
-}
+void Loop::defer(void* object, Deferred task) { deferred_.push_back({object, task}); }
 
 void Loop::run_deferred() {
   output_.flush_all();

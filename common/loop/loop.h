@@ -4,6 +4,7 @@
 
 #include "common/loop/turn_output.h"
 
+#include <uv.h>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -11,7 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <span>
-#include <uv.h>
 #include <vector>
 
 namespace holdfast {
@@ -37,9 +37,7 @@ class Loop {
   uv_loop_t* uv() { return &loop_; }
 
   /// The time at which this turn began; cheap.
-  TimePoint now() const {
-    return TimePoint(LoopClock::duration(static_cast<LoopClock::rep>(uv_now(&loop_))));
-  }
+  TimePoint now() const { return TimePoint(LoopClock::duration(static_cast<LoopClock::rep>(uv_now(&loop_)))); }
 
   /// Serves until stop().
   void run();
@@ -50,7 +48,8 @@ class Loop {
   void post(std::function<void()> task);
 
   using Deferred = void (*)(void* object);
-  /// Calls `task(object)` once, on this thread, before the loop next sleeps; what it defers itself comes in the same round.
+  /// Calls `task(object)` once, on this thread, before the loop next sleeps; what it defers itself comes in the same
+  /// round.
   void defer(void* object, Deferred task);
 
   /// Runs what was deferred now. For the end, when the loop does not turn any more.

@@ -1,7 +1,6 @@
-// What is written in one turn of a loop, sent at its end: the peers wake once for a batch of messages instead of once for
-// each, which is a good part of what a message costs (measured: docs/bench/lb.md). One buffer serves all connections,
-// so that none holds one of its own.
-// Thread: the loop's.
+// What is written in one turn of a loop, sent at its end: the peers wake once for a batch of messages instead of once
+// for each, which is a good part of what a message costs (measured: docs/bench/lb.md). One buffer serves all
+// connections, so that none holds one of its own. Thread: the loop's.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// A wake-up call from any thread to one loop. Calls between two turns are one: it says that something changed, not what.
+// A wake-up call from any thread to one loop. Calls between two turns are one: it says that something changed, not
+// what.
 #pragma once
 
 #include "common/loop/loop.h"

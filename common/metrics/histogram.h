@@ -13,9 +13,9 @@
 namespace holdfast {
 
 /// Upper bounds of the buckets in microseconds; beyond the last there is one more bucket, +Inf.
-inline constexpr std::array<std::uint64_t, 16> kLatencyBoundsUs{100,    250,    500,     1'000,   2'500,     5'000,
-                                                                10'000, 25'000, 50'000,  100'000, 250'000,   500'000,
-                                                                1'000'000, 2'500'000, 5'000'000, 10'000'000};
+inline constexpr std::array<std::uint64_t, 16> kLatencyBoundsUs{
+    100,    250,     500,     1'000,   2'500,     5'000,     10'000,    25'000,
+    50'000, 100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000};
 inline constexpr std::size_t kLatencyBuckets = kLatencyBoundsUs.size() + 1;
 
 /// A copy of one or several histograms at one time, for the scrape.

@@ -3,12 +3,12 @@
 
 #include "common/result.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <compare>
 #include <cstdint>
-#include <netinet/in.h>
 #include <string>
 #include <string_view>
-#include <sys/socket.h>
 
 namespace holdfast {
 

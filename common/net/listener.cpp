@@ -1,9 +1,9 @@
 #include "common/net/listener.h"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <cerrno>
 #include <utility>
 
 namespace holdfast {
@@ -15,7 +15,8 @@ struct Listener::Block {
   Loop* loop = nullptr;
   ListenerUser* user = nullptr;
 
-  void accept_some();
+  /// False where no more connections wait.
+  bool accept_some();
 };
 
 namespace {
@@ -51,7 +52,7 @@ Result<int> bind_socket(const Address& address, PortSharing sharing) {
 
 }  // namespace
 
-void Listener::Block::accept_some() {
+bool Listener::Block::accept_some() {
   // A bounded number, so that a flood of clients does not starve those who are being served.
   for (int i = 0; i < kAcceptsATurn && user != nullptr; ++i) {
     const int accepted = ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -61,13 +62,21 @@ void Listener::Block::accept_some() {
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno != EMFILE && errno != ENFILE) return;
+    if (errno != EMFILE && errno != ENFILE) return false;
     // Out of descriptors: the waiting connection would be reported again and again. It is taken and closed, so that
     // its client knows.
     ::close(reserve_fd);
     ::close(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC));
     reserve_fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   }
+  return true;
+}
+
+void Listener::close() {
+  if (block_ == nullptr) return;
+  for (int rounds = 0; rounds < kBacklog / kAcceptsATurn && block_->accept_some(); ++rounds) {
+  }
+  block_.reset();
 }
 
 void Listener::CloseLater::operator()(Block* block) const noexcept {

@@ -33,8 +33,8 @@ class Listener {
   static Result<Listener> open(Loop& loop, const Address& address, PortSharing sharing, ListenerUser& user);
 
   const Address& address() const { return address_; }
-  /// Stops taking connections; those in the accept queue are reset by the kernel.
-  void close() { block_.reset(); }
+  /// Takes the connections that have come about already, then stops listening: the kernel would reset them.
+  void close();
   bool is_open() const { return block_ != nullptr; }
 
  private:

@@ -1,7 +1,7 @@
 #include "common/net/resolver.h"
 
-#include <memory>
 #include <netdb.h>
+#include <memory>
 
 namespace holdfast {
 

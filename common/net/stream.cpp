@@ -4,14 +4,14 @@
 
 #include "common/assert.h"
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <netinet/tcp.h>
-#include <string>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
 #include <utility>
 
 namespace holdfast {
@@ -74,7 +74,7 @@ struct Stream::Block final : TurnWriter {
   int fd = -1;
   bool is_connecting = false;
   bool is_reading = false;
-  bool is_finishing = false;  // FIN is owed once unsent is empty
+  bool is_finishing = false;   // FIN is owed once unsent is empty
   StreamUser* user = nullptr;  // null from the moment its owner lets go
   std::string unsent;          // empty unless the peer is slow
   std::size_t unsent_from = 0;
@@ -135,7 +135,7 @@ struct Stream::Block final : TurnWriter {
     while (user != nullptr && is_reading && read_once()) {
     }
     if (user == nullptr || (was_reading && !is_reading)) return;  // told of the end, or paused meanwhile
-    user->on_broken(broken(pending_error(fd)));                    // nobody reads: nobody would hear of it otherwise
+    user->on_broken(broken(pending_error(fd)));                   // nobody reads: nobody would hear of it otherwise
   }
 
   /// At the end of the turn. An error is not told here: the poll, or the next read, will tell.
@@ -172,9 +172,8 @@ void Stream::CloseLater::operator()(Block* block) const noexcept {
   block->user = nullptr;
   block->loop().output().flush(*block);
   const int fd = block->fd;
-  uv_close(reinterpret_cast<uv_handle_t*>(&block->poll), [](uv_handle_t* closed) {
-    delete static_cast<Block*>(closed->data);
-  });
+  uv_close(reinterpret_cast<uv_handle_t*>(&block->poll),
+           [](uv_handle_t* closed) { delete static_cast<Block*>(closed->data); });
   ::close(fd);  // uv_close() has made libuv forget the descriptor: its number may be used again
 }
 
@@ -262,9 +261,7 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
   return {};
 }
 
-std::size_t Stream::unsent_bytes() const {
-  return block_ == nullptr ? 0 : block_->unsent.size() - block_->unsent_from;
-}
+std::size_t Stream::unsent_bytes() const { return block_ == nullptr ? 0 : block_->unsent.size() - block_->unsent_from; }
 
 void Stream::finish_writing() {
   block_->loop().output().flush(*block_);

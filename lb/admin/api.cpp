@@ -2,10 +2,10 @@
 
 #include "lb/admin/page.h"
 
-#include <array>
-#include <chrono>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <array>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -91,7 +91,8 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   }
   if (request.head.method != Method::Get && request.head.method != Method::Head) {
     const Field allow{"Allow", "GET, HEAD", FieldId::Other};
-    return responder.send({.status = 405, .content_type = kText, .fields = {&allow, 1}, .body = "Only GET and HEAD.\n"});
+    return responder.send(
+        {.status = 405, .content_type = kText, .fields = {&allow, 1}, .body = "Only GET and HEAD.\n"});
   }
   if (path == "/healthz") return send_text(responder, 200, "ok\n");
   if (path == "/readyz") {

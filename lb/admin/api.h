@@ -11,7 +11,7 @@
 
 namespace holdfast::lb {
 
-class AdminApi : public HttpHandler {
+class AdminApi final : public HttpHandler {
  public:
   /// What the admin port may ask of the control thread.
   struct Control {

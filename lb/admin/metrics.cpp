@@ -56,14 +56,16 @@ void collect_pool(Scrape& scrape, const ServerPool& pool) {
     scrape.counter("lb_requests_total", "Responses to clients, by status.",
                    {{"pool", name}, {"code", std::to_string(code)}}, value);
   }
-  by_name(scrape, workers, kOutcomes, "lb_request_outcomes_total",
-          "How requests ended; each in exactly one way.", "outcome", {{"pool", name}},
-          [](const PoolCounters& c) -> const auto& { return c.outcomes; });
-  by_name(scrape, workers, kLocalErrors, "lb_local_errors_total", "Responses made by lb itself, by reason.", "reason",
-          {{"pool", name}}, [](const PoolCounters& c) -> const auto& { return c.local_errors; });
-  by_name(scrape, workers, kAttemptResults, "lb_retries_total",
-          "Attempts after the first, by how the one before had ended.", "reason", {{"pool", name}},
-          [](const PoolCounters& c) -> const auto& { return c.retries; });
+  by_name(
+      scrape, workers, kOutcomes, "lb_request_outcomes_total", "How requests ended; each in exactly one way.",
+      "outcome", {{"pool", name}}, [](const PoolCounters& c) -> const auto& { return c.outcomes; });
+  by_name(
+      scrape, workers, kLocalErrors, "lb_local_errors_total", "Responses made by lb itself, by reason.", "reason",
+      {{"pool", name}}, [](const PoolCounters& c) -> const auto& { return c.local_errors; });
+  by_name(
+      scrape, workers, kAttemptResults, "lb_retries_total",
+      "Attempts after the first, by how the one before had ended.", "reason", {{"pool", name}},
+      [](const PoolCounters& c) -> const auto& { return c.retries; });
   counter("lb_retry_successes_total", "Requests answered by a later attempt than the first.",
           [](const PoolCounters& c) -> const Counter& { return c.retry_successes; });
   gauge("lb_requests_in_flight", "Requests that have begun and not ended.",
@@ -107,8 +109,9 @@ void collect_server(Scrape& scrape, const ServerPool& pool, const Server& server
   }
   scrape.gauge("lb_upstream_requests_in_flight", "Attempts under way.", {{"pool", p}, {"upstream", u}},
                sum(workers, [](const ServerCounters& c) -> const Gauge& { return c.in_flight; }));
-  by_name(scrape, workers, kAttemptResults, "lb_attempts_total", "Attempts, by how they ended.", "result",
-          {{"pool", p}, {"upstream", u}}, [](const ServerCounters& c) -> const auto& { return c.attempts; });
+  by_name(
+      scrape, workers, kAttemptResults, "lb_attempts_total", "Attempts, by how they ended.", "result",
+      {{"pool", p}, {"upstream", u}}, [](const ServerCounters& c) -> const auto& { return c.attempts; });
   scrape.histogram("lb_upstream_first_byte_seconds", "From the start of an attempt to its response's head.",
                    {{"pool", p}, {"upstream", u}},
                    merge(workers, [](const ServerCounters& c) -> const Histogram& { return c.first_byte; }));
@@ -160,9 +163,10 @@ void collect_lb(Scrape& scrape, const MetricSources& sources) {
                sum(workers, [](const WorkerCounters& c) -> const Gauge& { return c.connections; }));
   scrape.counter("lb_listener_connections_total", "Connections accepted from clients.", {{"listener", "public"}},
                  sum(workers, [](const WorkerCounters& c) -> const Counter& { return c.connections_total; }));
-  by_name(scrape, workers, kRejections, "lb_listener_rejected_total",
-          "Connections and messages turned away before they were a request.", "reason", {{"listener", "public"}},
-          [](const WorkerCounters& c) -> const auto& { return c.rejected; });
+  by_name(
+      scrape, workers, kRejections, "lb_listener_rejected_total",
+      "Connections and messages turned away before they were a request.", "reason", {{"listener", "public"}},
+      [](const WorkerCounters& c) -> const auto& { return c.rejected; });
   scrape.gauge("lb_draining", "1 while lb is shutting down.", {}, sources.is_draining() ? 1 : 0);
   for (const auto& pool : sources.snapshot.pools) {
     collect_pool(scrape, *pool);

@@ -62,10 +62,11 @@ std::string ledger(const ServerPool& pool) {
     saved += counters->retry_successes.value();
     for (std::size_t i = 0; i < outcomes.size(); ++i) outcomes[i] += counters->outcomes[i].value();
   }
-  return fmt::format("<p class=\"ledger\">{} requests, {} cut, {} local errors, {} saved by retry, {} left by their client.</p>\n",
-                     grouped(started), grouped(outcomes[static_cast<std::size_t>(Outcome::Cut)]),
-                     grouped(outcomes[static_cast<std::size_t>(Outcome::LocalError)]), grouped(saved),
-                     grouped(outcomes[static_cast<std::size_t>(Outcome::ClientGone)]));
+  return fmt::format(
+      "<p class=\"ledger\">{} requests, {} cut, {} local errors, {} saved by retry, {} left by their client.</p>\n",
+      grouped(started), grouped(outcomes[static_cast<std::size_t>(Outcome::Cut)]),
+      grouped(outcomes[static_cast<std::size_t>(Outcome::LocalError)]), grouped(saved),
+      grouped(outcomes[static_cast<std::size_t>(Outcome::ClientGone)]));
 }
 
 std::string server_row(const Server& server, const ServerHealth* health) {
@@ -82,7 +83,8 @@ std::string server_row(const Server& server, const ServerHealth* health) {
     }
   }
   return fmt::format(
-      "<tr><td>{}</td><td class=\"state {}\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
+      "<tr><td>{}</td><td class=\"state {}\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+      "class=\"n\">{}</td>"
       "<td class=\"n\">{:.1f} ms</td><td class=\"why\">{}<br>since {}</td></tr>\n",
       escape(server.name()), state_name(server.state()), state_name(server.state()), grouped(requests), in_flight,
       grouped(failed), first_byte.quantile(0.99) * 1e3, health == nullptr ? "" : escape(health->reason()),
@@ -98,9 +100,10 @@ std::string transitions(const ServerPool& pool, const HealthMonitor& health) {
     const std::size_t first = entries.size() > 10 ? entries.size() - 10 : 0;
     for (std::size_t i = entries.size(); i > first; --i) {
       const Transition& one = entries[i - 1];
-      rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{} → <span class=\"{}\">{}</span></td><td class=\"why\">{}</td></tr>\n",
-                          time_of(one.at), escape(server->name()), state_name(one.from), state_name(one.to),
-                          state_name(one.to), escape(one.reason));
+      rows += fmt::format(
+          "<tr><td>{}</td><td>{}</td><td>{} → <span class=\"{}\">{}</span></td><td class=\"why\">{}</td></tr>\n",
+          time_of(one.at), escape(server->name()), state_name(one.from), state_name(one.to), state_name(one.to),
+          escape(one.reason));
     }
   }
   return rows;
@@ -117,15 +120,19 @@ std::string status_page(const Snapshot& snapshot, const HealthMonitor& health) {
   for (const auto& pool : snapshot.pools) {
     page += fmt::format("<h2>Pool {}</h2>\n", escape(pool->name()));
     page += ledger(*pool);
-    page += "<table><tr><th>Server</th><th>State</th><th class=\"n\">Requests</th><th class=\"n\">In flight</th>"
-            "<th class=\"n\">Failures</th><th class=\"n\">p99</th><th>Why</th></tr>\n";
+    page +=
+        "<table><tr><th>Server</th><th>State</th><th class=\"n\">Requests</th><th class=\"n\">In flight</th>"
+        "<th class=\"n\">Failures</th><th class=\"n\">p99</th><th>Why</th></tr>\n";
     for (const auto& server : pool->servers()) page += server_row(*server, health.of(*server));
-    page += "</table>\n<h3>Changes of state</h3>\n<table><tr><th>Time</th><th>Server</th><th>Change</th><th>Why</th></tr>\n";
+    page +=
+        "</table>\n<h3>Changes of "
+        "state</h3>\n<table><tr><th>Time</th><th>Server</th><th>Change</th><th>Why</th></tr>\n";
     page += transitions(*pool, health);
     page += "</table>\n";
   }
   page += fmt::format(
-      "<p><a href=\"/metrics\">metrics</a> · <a href=\"/upstreams\">upstreams (JSON)</a> · <a href=\"/config\">configuration</a> · "
+      "<p><a href=\"/metrics\">metrics</a> · <a href=\"/upstreams\">upstreams (JSON)</a> · <a "
+      "href=\"/config\">configuration</a> · "
       "<a href=\"/debug/exchanges\">requests under way</a></p>\n<p class=\"why\">lb {} ({})</p></body></html>\n",
       kVersion, kRevision);
   return page;

@@ -188,9 +188,7 @@ void DownstreamConnection::want_request_body(bool is_wanted) {
   }
 }
 
-bool DownstreamConnection::is_last_response() const {
-  return !keep_alive_ || is_client_done_ || context_.is_draining;
-}
+bool DownstreamConnection::is_last_response() const { return !keep_alive_ || is_client_done_ || context_.is_draining; }
 
 void DownstreamConnection::on_exchange_done(Afterwards afterwards) {
   Exchange::give_back_later(std::move(exchange_));  // it is still on the stack

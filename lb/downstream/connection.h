@@ -42,10 +42,7 @@ struct DownstreamContext {
   bool is_draining = false;
 };
 
-class DownstreamConnection final : public ListHook<>,
-                                   private StreamUser,
-                                   private RequestSink,
-                                   private ResponseTaker {
+class DownstreamConnection final : public ListHook<>, private StreamUser, private RequestSink, private ResponseTaker {
  public:
   /// Takes over an accepted stream and serves it until it ends; it owns itself through the context's list.
   static void serve(DownstreamContext& context, Stream stream);
@@ -106,7 +103,7 @@ class DownstreamConnection final : public ListHook<>,
   bool is_client_done_ = false;  // it sends no more
   bool is_consuming_ = false;
   bool is_refusing_ = false;
-  bool is_paused_ = false;       // by want_request_body()
+  bool is_paused_ = false;  // by want_request_body()
 };
 
 }  // namespace holdfast::lb

@@ -132,7 +132,8 @@ void Exchange::on_request_body(std::string_view bytes) {
 
 void Exchange::on_request_end() {
   is_request_complete_ = true;
-  if (connection_ == nullptr || phase_ == Phase::Connecting || phase_ == Phase::Done || phase_ == Phase::Picking) return;
+  if (connection_ == nullptr || phase_ == Phase::Connecting || phase_ == Phase::Done || phase_ == Phase::Picking)
+    return;
   forward_body({}, true);
   arm_waiting();
 }

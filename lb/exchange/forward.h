@@ -13,8 +13,8 @@ namespace holdfast::lb {
 
 /// The client as its request's head tells of it to the server.
 struct ClientFacts {
-  std::string_view address;  // without port
-  bool is_trusted = false;   // its X-Forwarded-* and X-Request-ID are believed
+  std::string_view address;     // without port
+  bool is_trusted = false;      // its X-Forwarded-* and X-Request-ID are believed
   std::string_view request_id;  // made for this request; used where the client's own is not
 };
 

@@ -13,8 +13,8 @@ namespace holdfast::lb {
 
 struct LocalResponse {
   int status = 500;
-  std::string_view text;    // one line for a person
-  bool retry_later = false; // says Retry-After: 1
+  std::string_view text;     // one line for a person
+  bool retry_later = false;  // says Retry-After: 1
 };
 
 LocalResponse response_to(LocalError error);

@@ -17,7 +17,8 @@ bool is_retried_status(std::span<const StatusRange> statuses, int status) {
 std::chrono::milliseconds retry_pause(unsigned rounds, double dice) {
   constexpr double kFirstMs = 10;
   constexpr double kLastMs = 250;
-  const double full = std::min(kLastMs, kFirstMs * static_cast<double>(1U << std::min(rounds == 0 ? 0 : rounds - 1, 10U)));
+  const double full =
+      std::min(kLastMs, kFirstMs * static_cast<double>(1U << std::min(rounds == 0 ? 0 : rounds - 1, 10U)));
   return std::chrono::milliseconds(static_cast<long>(full * (1 - dice / 2)));
 }
 

@@ -14,11 +14,11 @@ namespace holdfast::lb {
 /// What is known when an attempt has ended without a response that was passed on.
 struct RetryFacts {
   AttemptResult result = AttemptResult::Ok;
-  bool is_repeatable = false;      // is_repeatable() of the request
-  bool is_body_whole = true;       // the replay buffer still has all of the body that has come
-  bool has_response_begun = false; // the client has seen some of it
-  bool has_retry_after = false;    // with AttemptResult::Status: the server said when to come back
-  bool has_untried = false;        // a server that may get requests has had no attempt yet
+  bool is_repeatable = false;       // is_repeatable() of the request
+  bool is_body_whole = true;        // the replay buffer still has all of the body that has come
+  bool has_response_begun = false;  // the client has seen some of it
+  bool has_retry_after = false;     // with AttemptResult::Status: the server said when to come back
+  bool has_untried = false;         // a server that may get requests has had no attempt yet
   bool is_before_deadline = true;
 };
 

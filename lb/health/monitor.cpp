@@ -112,8 +112,7 @@ HealthMonitor::HealthMonitor(Loop& loop, Timeouts& timeouts, const Snapshot& sna
       probed_([this] { on_probed(); }) {
   for (const auto& pool : snapshot.pools) {
     for (const auto& server : pool->servers()) {
-      servers_.push_back(
-          std::make_unique<ServerHealth>(loop, timeouts_, scratch_, *pool, *server, changed_, probed_));
+      servers_.push_back(std::make_unique<ServerHealth>(loop, timeouts_, scratch_, *pool, *server, changed_, probed_));
     }
   }
 }
@@ -131,7 +130,8 @@ void HealthMonitor::start(std::function<void()> first_round) {
 
 void HealthMonitor::on_probed() {
   if (!first_round_) return;
-  const bool all = std::all_of(servers_.begin(), servers_.end(), [](const auto& server) { return server->has_verdict(); });
+  const bool all =
+      std::all_of(servers_.begin(), servers_.end(), [](const auto& server) { return server->has_verdict(); });
   if (all) finish_first_round();
 }
 

@@ -16,7 +16,7 @@
 namespace holdfast::lb {
 
 /// What is known of one server beside its traffic.
-class ServerHealth : private Prober::User {
+class ServerHealth final : private Prober::User {
  public:
   /// Called after each change of state, when the workers can see it.
   using Changed = std::function<void()>;

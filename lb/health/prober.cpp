@@ -2,8 +2,8 @@
 
 #include "common/http/writer.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace holdfast::lb {
 
@@ -107,8 +107,8 @@ void Prober::on_answer(const Result<HttpAnswer>& answer) {
 
 std::chrono::milliseconds Prober::next_interval() {
   const bool has_failed_lately = failing_since_ != TimePoint{} && loop_.now() < failing_since_ + kDoubtTime;
-  const auto base = verdict_.is_in_doubt() || has_failed_lately ? std::min(kDoubtInterval, settings_.interval)
-                                                                : settings_.interval;
+  const auto base =
+      verdict_.is_in_doubt() || has_failed_lately ? std::min(kDoubtInterval, settings_.interval) : settings_.interval;
   // ±10 %, so that many balancers and many servers do not fall into step.
   const double dice = static_cast<double>(dice_()) / static_cast<double>(std::minstd_rand::max());
   return std::chrono::milliseconds(static_cast<long>(static_cast<double>(base.count()) * (0.9 + 0.2 * dice)));

@@ -24,7 +24,8 @@ struct ProbeReport {
 };
 
 /// Judges an answer to a probe. Pure.
-ProbeReport judge_probe(const HealthSettings& settings, const Result<HttpAnswer>& answer, std::chrono::nanoseconds took);
+ProbeReport judge_probe(const HealthSettings& settings, const Result<HttpAnswer>& answer,
+                        std::chrono::nanoseconds took);
 
 /// Consecutive results make a verdict. Pure.
 class ProbeVerdict {
@@ -46,7 +47,7 @@ class ProbeVerdict {
   Probe verdict_ = Probe::Unknown;
 };
 
-class Prober : private HttpCall::User {
+class Prober final : private HttpCall::User {
  public:
   class User {
    public:

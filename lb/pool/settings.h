@@ -64,9 +64,9 @@ struct ConnectionSettings {
 };
 
 struct ServerSettings {
-  std::string name;      // as in logs and metrics; the address where none was given
-  std::string authority; // as written: host:port
-  Address address;       // resolved
+  std::string name;       // as in logs and metrics; the address where none was given
+  std::string authority;  // as written: host:port
+  Address address;        // resolved
   unsigned weight = 1;
 };
 

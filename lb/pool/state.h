@@ -32,11 +32,11 @@ enum class Probe : std::uint8_t { Unknown, Passing, Failing };
 enum class Admin : std::uint8_t { Enabled, Draining, Down };
 
 struct ServerFacts {
-  Admin admin = Admin::Enabled;     // writer: the admin port
-  TimePoint ejected_until{};        // writer: passive health
-  bool says_draining = false;       // writer: the server's own responses (Lb-Drain)
-  Probe probe = Probe::Unknown;     // writer: the prober
-  bool is_probed = true;            // writer: the configuration; an unprobed server is trusted until clients suffer
+  Admin admin = Admin::Enabled;  // writer: the admin port
+  TimePoint ejected_until{};     // writer: passive health
+  bool says_draining = false;    // writer: the server's own responses (Lb-Drain)
+  Probe probe = Probe::Unknown;  // writer: the prober
+  bool is_probed = true;         // writer: the configuration; an unprobed server is trusted until clients suffer
 };
 
 /// The first match wins.

@@ -2,8 +2,8 @@
 
 #include "lb/upstream/endpoint.h"
 
-#include <cerrno>
 #include <sys/socket.h>
+#include <cerrno>
 #include <utility>
 
 namespace holdfast::lb {

@@ -85,9 +85,9 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   ResponseParser parser_;
   Timeout idle_timeout_;
   ResponseReceiver* receiver_ = nullptr;  // null while idle
-  bool is_counted_ = false;   // among the server's connections
-  bool is_fresh_ = true;      // it has served no request yet
-  bool saw_bytes_ = false;    // of the response under way
+  bool is_counted_ = false;               // among the server's connections
+  bool is_fresh_ = true;                  // it has served no request yet
+  bool saw_bytes_ = false;                // of the response under way
   bool keep_alive_ = false;
   bool is_complete_ = false;
   bool is_reusable_ = false;

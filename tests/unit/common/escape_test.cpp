@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,7 @@ TEST_CASE("bytes that a terminal or a reader of lines would obey are spelt out")
       {"\xe2\x80\xae", "\\xe2\\x80\\xae"},  // right-to-left override
       {"\xe2\x80\xa8", "\\xe2\\x80\\xa8"},  // line separator
       {"\xc0\x8a", "\\xc0\\x8a"},           // overlong line feed
+      {"\xe0\x81\x81", "\\xe0\\x81\\x81"},  // overlong A
       {"\xed\xa0\x80", "\\xed\\xa0\\x80"},  // a surrogate
       {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
       {"\xe2\x82", "\\xe2\\x82"},  // cut short
@@ -39,6 +41,11 @@ TEST_CASE("bytes that a terminal or a reader of lines would obey are spelt out")
     CAPTURE(expected);
     CHECK(escaped(bytes) == expected);
   }
+}
+
+TEST_CASE("a character cut short is not read past its end") {
+  constexpr std::string_view kEuro = "\xe2\x82\xac";
+  CHECK(escaped(kEuro.substr(0, 2)) == "\\xe2\\x82");
 }
 
 TEST_CASE("marked characters get a backslash") {

@@ -3,7 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <unistd.h>
+#include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <regex>
 #include <string>
@@ -46,6 +49,28 @@ TEST_CASE("a line is the time in UTC, the level, the event and its fields") {
   CAPTURE(line);
   CHECK(std::regex_match(
       line, std::regex("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z info listening name=public port=8080\n")));
+}
+
+TEST_CASE("the time is UTC wherever the machine stands") {
+  const char* before = std::getenv("TZ");
+  const std::string zone = before == nullptr ? "" : before;
+  setenv("TZ", "Asia/Tokyo", 1);
+  tzset();
+  const auto hour = [] {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    std::array<char, 20> text{};
+    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H", &parts);
+    return std::string(text.data());
+  };
+  const std::string earliest = hour();
+  const std::string line = stderr_of([] { log::info("now"); });
+  const std::string latest = hour();
+  before == nullptr ? unsetenv("TZ") : setenv("TZ", zone.c_str(), 1);
+  tzset();
+  CAPTURE(line);
+  CHECK((line.starts_with(earliest) || line.starts_with(latest)));
 }
 
 TEST_CASE("values are quoted where a reader of fields would stumble") {

@@ -219,6 +219,7 @@ TEST_CASE("an unknown key is an error that names the nearest known one and all o
       {"lb_try_durations: 1s\n", "unknown key, did you mean 'lb_try_duration'?"},
       {"something_else: 1\n", "something_else: unknown key; allowed: "},
       {"x: 1\n", "x: unknown key; allowed: "},
+      {"tax: 1\n", "tax: unknown key; allowed: "},  // as near to tags as to any short word
       {"<<: {level: 1}\n", "<<: unknown key; allowed: "},
   };
   for (const auto& row : rows) {

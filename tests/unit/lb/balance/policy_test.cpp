@@ -1,7 +1,7 @@
 #include "lb/balance/policy.h"
 
-#include <algorithm>
 #include <doctest/doctest.h>
+#include <algorithm>
 #include <string>
 
 using namespace holdfast::lb;

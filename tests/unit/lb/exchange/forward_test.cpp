@@ -12,8 +12,8 @@ namespace {
 
 Field field(std::string_view name, std::string_view value) { return {name, value, field_id(name)}; }
 
-std::string forwarded(const std::vector<Field>& fields, const ClientFacts& client,
-                      std::string_view target = "/a?b", std::string_view connection = {}) {
+std::string forwarded(const std::vector<Field>& fields, const ClientFacts& client, std::string_view target = "/a?b",
+                      std::string_view connection = {}) {
   RequestHead head;
   head.method = Method::Get;
   head.method_text = "GET";
@@ -26,7 +26,9 @@ std::string forwarded(const std::vector<Field>& fields, const ClientFacts& clien
   return out;
 }
 
-bool has_line(const std::string& head, const std::string& line) { return head.find("\r\n" + line + "\r\n") != head.npos; }
+bool has_line(const std::string& head, const std::string& line) {
+  return head.find("\r\n" + line + "\r\n") != head.npos;
+}
 
 constexpr ClientFacts kStranger{.address = "1.2.3.4", .is_trusted = false, .request_id = "made"};
 constexpr ClientFacts kTrusted{.address = "10.0.0.1", .is_trusted = true, .request_id = "made"};

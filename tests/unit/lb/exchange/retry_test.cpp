@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::initializer_list<AttemptResult> kNoConnection{AttemptResult::Refused, AttemptResult::ConnectTimeout,
                                                              AttemptResult::Unreachable};
-constexpr std::initializer_list<AttemptResult> kNoResponse{
-    AttemptResult::ClosedIdle,       AttemptResult::Closed,      AttemptResult::Reset,
-    AttemptResult::FirstByteTimeout, AttemptResult::IdleTimeout, AttemptResult::BadResponse};
+constexpr std::initializer_list<AttemptResult> kNoResponse{AttemptResult::ClosedIdle,  AttemptResult::Closed,
+                                                           AttemptResult::Reset,       AttemptResult::FirstByteTimeout,
+                                                           AttemptResult::IdleTimeout, AttemptResult::BadResponse};
 
 }  // namespace
 
@@ -41,7 +41,8 @@ TEST_CASE("nothing is repeated after the first byte to the client, the deadline,
   }
 }
 
-TEST_CASE("a status is tried elsewhere only while another server is untried and the server did not say when to come back") {
+TEST_CASE(
+    "a status is tried elsewhere only while another server is untried and the server did not say when to come back") {
   CHECK(may_retry({.result = AttemptResult::Status, .is_repeatable = true, .has_untried = true}));
   CHECK_FALSE(may_retry({.result = AttemptResult::Status, .is_repeatable = true, .has_untried = false}));
   CHECK_FALSE(may_retry({.result = AttemptResult::Status, .is_repeatable = false, .has_untried = true}));

@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr TimePoint at(long ms) { return TimePoint(LoopClock::duration(ms)); }
-}
+}  // namespace
 
 TEST_CASE("one refused connection ejects and three resets within the window do") {
   const PassiveSettings settings{};

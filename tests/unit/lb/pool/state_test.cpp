@@ -35,7 +35,8 @@ TEST_CASE("a server is unknown until its first verdict and trusted where nobody 
 
 TEST_CASE("the history keeps the last 64 transitions and counts all") {
   History history;
-  for (int i = 0; i < 100; ++i) history.add({.at = {}, .from = State::Healthy, .to = State::Ejected, .reason = std::to_string(i)});
+  for (int i = 0; i < 100; ++i)
+    history.add({.at = {}, .from = State::Healthy, .to = State::Ejected, .reason = std::to_string(i)});
   CHECK(history.count() == 100);
   CHECK(history.entries().size() == 64);
   CHECK(history.entries().front().reason == "36");
