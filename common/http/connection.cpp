@@ -3,6 +3,7 @@
 #include "common/assert.h"
 #include "common/http/rules.h"
 #include "common/http/server_scratch.h"
+#include "common/memory/release.h"
 
 #include <utility>
 
@@ -189,7 +190,7 @@ void HttpConnection::answered() {
     phase_ = Phase::Closing;
     if (client_is_done_ && stream_.unsent_bytes() == 0) return leave();
     stream_.finish_writing();
-    early_ = std::string();
+    release(early_);
     stream_.start_reading();
     if (stream_.unsent_bytes() > 0) return server_.timeouts_stall_.arm(timeout_, server_.limits_.timeout_stall);
     return server_.timeouts_linger_.arm(timeout_, kLinger);

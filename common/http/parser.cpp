@@ -2,6 +2,7 @@
 
 #include "common/assert.h"
 #include "common/http/rules.h"
+#include "common/memory/release.h"
 
 #include <algorithm>
 
@@ -76,7 +77,7 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
     if (held == 0) partial_.assign(fresh);
     return fresh.size();
   }
-  partial_ = std::string();  // an idle connection holds no buffer
+  release(partial_);  // an idle connection holds no buffer
   return *used - held;
 }
 

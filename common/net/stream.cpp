@@ -3,6 +3,7 @@
 #include "common/net/stream.h"
 
 #include "common/assert.h"
+#include "common/memory/release.h"
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -160,7 +161,7 @@ struct Stream::Block final : TurnWriter {
     }
     unsent_from += static_cast<std::size_t>(count);
     if (has_unsent()) return;
-    unsent = std::string();
+    release(unsent);
     unsent_from = 0;
     if (is_finishing) ::shutdown(fd, SHUT_WR);
     watch();

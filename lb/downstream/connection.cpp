@@ -1,6 +1,7 @@
 #include "lb/downstream/connection.h"
 
 #include "common/http/writer.h"
+#include "common/memory/release.h"
 #include "lb/exchange/local_response.h"
 
 #include <algorithm>
@@ -239,7 +240,7 @@ void DownstreamConnection::refuse(const Error& error) {
 /// reset, and could take the response with it.
 void DownstreamConnection::begin_closing() {
   phase_ = Phase::Closing;
-  early_ = std::string();
+  release(early_);
   if (is_client_done_ && stream_.unsent_bytes() == 0) return leave();
   stream_.finish_writing();
   if (!is_client_done_) stream_.start_reading();

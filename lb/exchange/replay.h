@@ -2,6 +2,8 @@
 // Thread: worker.
 #pragma once
 
+#include "common/memory/release.h"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -41,7 +43,7 @@ class Replay {
 
   void forget() {
     is_whole_ = false;
-    bytes_ = std::string();
+    release(bytes_);
   }
 
   std::size_t bytes_max_ = 0;
