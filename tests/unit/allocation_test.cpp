@@ -1,0 +1,128 @@
+// Once warm, a request through lb allocates nothing: operator new is counted on the worker's thread over 1,000 of them.
+// A program of its own, since it replaces operator new.
+#include "lb/worker.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace {
+
+std::atomic<bool> is_counting{false};
+std::atomic<std::uint64_t> allocations{0};
+thread_local bool is_uncounted = false;  // this thread is a client or a server of the test
+
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+  if (is_counting.load(std::memory_order_relaxed) && !is_uncounted) allocations.fetch_add(1);
+  if (void* memory = std::malloc(bytes)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+using namespace holdfast;
+using namespace holdfast::lb;
+
+constexpr std::string_view kAnswer =
+    "HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nServer: test\r\nContent-Length: 5\r\n\r\nhello";
+constexpr std::string_view kRequest =
+    "GET /abc1234 HTTP/1.1\r\nHost: test.example\r\nUser-Agent: test\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n";
+
+void must(bool is_well, const char* what) {
+  if (is_well) return;
+  std::fprintf(stderr, "allocation_test: %s\n", what);
+  std::_Exit(1);
+}
+
+/// A listening socket on a free port of loopback.
+int listen_somewhere(Address& address) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  const Address any = *Address::parse("127.0.0.1:0");
+  must(::bind(fd, any.raw(), any.raw_bytes()) == 0 && ::listen(fd, 64) == 0, "can't listen");
+  address = Address::local_of(fd);
+  return fd;
+}
+
+/// Answers every request on every connection, one thread each, until the process ends.
+void serve(int listener) {
+  is_uncounted = true;
+  for (;;) {
+    const int connection = ::accept(listener, nullptr, nullptr);
+    if (connection < 0) return;
+    std::thread([connection] {
+      is_uncounted = true;
+      char buffer[4096];
+      std::size_t held = 0;
+      for (;;) {
+        const ssize_t count = ::recv(connection, buffer + held, sizeof buffer - held, 0);
+        if (count <= 0) break;
+        held += static_cast<std::size_t>(count);
+        if (!std::string_view(buffer, held).ends_with("\r\n\r\n")) continue;
+        held = 0;
+        if (::send(connection, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL) < 0) break;
+      }
+      ::close(connection);
+    }).detach();
+  }
+}
+
+void ask(int connection, int times) {
+  char buffer[4096];
+  for (int i = 0; i < times; ++i) {
+    must(::send(connection, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) > 0, "can't send");
+    std::size_t held = 0;
+    while (!std::string_view(buffer, held).ends_with("hello")) {
+      const ssize_t count = ::recv(connection, buffer + held, sizeof buffer - held, 0);
+      must(count > 0, "no answer");
+      held += static_cast<std::size_t>(count);
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  is_uncounted = true;
+  Settings settings;
+  PoolSettings pool;
+  pool.name = "test";
+  for (int i = 0; i < 2; ++i) {
+    ServerSettings server;
+    const int listener = listen_somewhere(server.address);
+    server.name = server.authority = server.address.text();
+    pool.servers.push_back(server);
+    std::thread(serve, listener).detach();
+  }
+  settings.pools.push_back(pool);
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->settings = settings;
+  snapshot->pools.push_back(std::make_shared<ServerPool>(pool, 1));
+  for (const auto& server : snapshot->pools.front()->servers()) server->publish(State::Healthy);
+  Worker worker(0, 1, snapshot, [] {});
+  const auto address = worker.listen(*Address::parse("127.0.0.1:0"));
+  must(address.has_value(), "lb can't listen");
+  worker.start();
+
+  const int connection = ::socket(AF_INET, SOCK_STREAM, 0);
+  must(::connect(connection, address->raw(), address->raw_bytes()) == 0, "can't connect");
+  ask(connection, 200);  // warm
+  is_counting = true;
+  ask(connection, 1000);
+  is_counting = false;
+  std::printf("1000 requests, %llu allocations\n", static_cast<unsigned long long>(allocations.load()));
+  ::close(connection);
+  worker.stop();
+  worker.join();
+  return allocations.load() == 0 ? 0 : 1;
+}
