@@ -109,4 +109,22 @@ Keys::Added Keys::add_size(std::string_view name, std::size_t& value, std::strin
       [&value] { return print_size(value); });
 }
 
+Keys::Added Keys::add_percent(std::string_view name, unsigned& value, std::string_view help, unsigned min,
+                              unsigned max) {
+  const auto text_of = [](unsigned percent) { return std::to_string(percent) + "%"; };
+  return add_scalar(
+      name, help, "a share such as 20%; " + range(text_of(min), text_of(max)),
+      [&value, min, max](std::string_view text) -> Wrong {
+        unsigned percent = 0;
+        const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), percent);
+        const std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
+        if (problem == std::errc::result_out_of_range) return "out of range";
+        if (problem != std::errc{} || rest != "%") return "not a share";
+        if (percent < min || percent > max) return "out of range";
+        value = percent;
+        return std::nullopt;
+      },
+      [&value, text_of] { return text_of(value); });
+}
+
 }  // namespace holdfast

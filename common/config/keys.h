@@ -85,6 +85,8 @@ class Keys {
         static_cast<long long>(max));
   }
   Added add_size(std::string_view name, std::size_t& value, std::string_view help, std::size_t min, std::size_t max);
+  /// A share such as `20%`; the sign is part of it.
+  Added add_percent(std::string_view name, unsigned& value, std::string_view help, unsigned min, unsigned max);
   /// One of several words.
   template <class Enum>
   Added add_choice(std::string_view name, Enum& value, std::string_view help,

@@ -3,6 +3,7 @@
 #include "common/escape.h"
 
 #include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 #include <algorithm>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <sstream>
 #include <utility>
 
 namespace holdfast {
@@ -243,6 +245,32 @@ class Reader {
   std::vector<std::pair<std::string, std::unique_ptr<Keys>>> elements_;  // of maps and lists, with their prefixes
 };
 
+/// Notes where documents begin.
+class Documents final : public YAML::EventHandler {
+ public:
+  std::vector<YAML::Mark> begins;
+
+  void OnDocumentStart(const YAML::Mark& mark) override { begins.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// Where something follows the first document, which YAML::Load() leaves out without a word. Not YAML::LoadAll(): a
+/// stray `,` makes it find empty documents without end.
+std::optional<YAML::Mark> second_document(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  Documents documents;
+  if (!parser.HandleNextDocument(documents) || !parser.HandleNextDocument(documents)) return std::nullopt;
+  return documents.begins.back();
+}
+
 /// The whole of a file, or what is wrong with it. The size is counted as it is read: some files tell none.
 Wrong read_file(const std::string& file, std::string& text) {
   std::error_code problem;
@@ -264,9 +292,8 @@ Wrong read_file(const std::string& file, std::string& text) {
 std::vector<std::string> read_config_text(const std::string& name, const std::string& text, Keys& keys) {
   Reader reader(name);
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (!documents.empty()) reader.read_map(documents.front(), keys, "");
-    if (documents.size() > 1) reader.fail_at(documents[1].Mark(), "a second document", "one in a file");
+    reader.read_map(YAML::Load(text), keys, "");
+    if (const auto second = second_document(text)) reader.fail_at(*second, "a second document", "one in a file");
   } catch (const YAML::DeepRecursion& problem) {
     reader.fail_at(problem.mark, "not valid YAML: nested too deeply");
     return reader.take_errors();

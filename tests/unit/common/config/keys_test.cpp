@@ -34,10 +34,12 @@ void describe(Keys& keys, Server& server) {
 struct Retry {
   std::chrono::milliseconds deadline = 5s;
   std::size_t buffer = 64_KiB;
+  unsigned budget = 20;
 };
 void describe(Keys& keys, Retry& retry) {
   keys.add("deadline", retry.deadline, "how long", 0ms, 1min);
   keys.add_size("buffer", retry.buffer, "how much", 1_KiB, 1_MiB);
+  keys.add_percent("budget", retry.budget, "how often", 1, 50);
 }
 
 struct Pool {
@@ -136,7 +138,7 @@ struct Folder {
 
 TEST_CASE("every kind of key is read") {
   const Read read(
-      "url: postgres://a\nquick: true\nlevel: -1\ntags: [a, b]\nretry: {deadline: 250ms, buffer: 16KiB}\n"
+      "url: postgres://a\nquick: true\nlevel: -1\ntags: [a, b]\nretry: {deadline: 250ms, buffer: 16KiB, budget: 50%}\n"
       "pools:\n  web:\n    policy: first\n    upstreams: ['h:1', {address: 'h:2', weight: 7}]\n    retry: {deadline: "
       "1s}\n"
       "  api:\n    upstreams: ['h:3']\n");
@@ -147,6 +149,7 @@ TEST_CASE("every kind of key is read") {
   CHECK(read.config.tags == std::vector{"a"s, "b"s});
   CHECK(read.config.retry.deadline == 250ms);
   CHECK(read.config.retry.buffer == 16_KiB);
+  CHECK(read.config.retry.budget == 50);
   REQUIRE(read.config.pools.size() == 2);
   const Pool& web = read.config.pools[0];
   CHECK(web.name == "web");
@@ -183,6 +186,11 @@ TEST_CASE("an error names file, line, column, key, what is wrong and what is all
        "c.yaml:1:19: retry.deadline: '2': not a duration; allowed: a duration such as 250ms, 2s, 1m; 0s to 1m"},
       {"retry: {deadline: 2m}\n", "c.yaml:1:19: retry.deadline: '2m': out of range"},
       {"retry: {buffer: 2GiB}\n", "c.yaml:1:17: retry.buffer: '2GiB': out of range; allowed: a size such as"},
+      {"retry: {budget: 20}\n",
+       "c.yaml:1:17: retry.budget: '20': not a share; allowed: a share such as 20%; 1% to 50%"},
+      {"retry: {budget: 51%}\n", "c.yaml:1:17: retry.budget: '51%': out of range"},
+      {"retry: {budget: 99999999999%}\n", "c.yaml:1:17: retry.budget: '99999999999%': out of range"},
+      {"retry: {budget: 1.5%}\n", "c.yaml:1:17: retry.budget: '1.5%': not a share"},
       {"retry: 5s\n", "c.yaml:1:8: retry: not a section; allowed: key: value lines"},
       {"lb_try_duration: x\n", "c.yaml:1:18: retry.deadline: 'x': not a duration"},
       {"pools:\n  web:\n    policy: best\n    upstreams: [a]\n",
@@ -215,7 +223,8 @@ TEST_CASE("all errors are told in one go") {
 TEST_CASE("an unknown key is an error that names the nearest known one and all of them") {
   const std::vector<std::pair<std::string, std::string>> rows{
       {"levle: 1\n", "unknown key, did you mean 'level'?; allowed: url, quick, level, tags, retry, pools"},
-      {"retry: {dead_line: 1s}\n", "retry.dead_line: unknown key, did you mean 'deadline'?; allowed: deadline, buffer"},
+      {"retry: {dead_line: 1s}\n",
+       "retry.dead_line: unknown key, did you mean 'deadline'?; allowed: deadline, buffer, budget"},
       {"lb_try_durations: 1s\n", "unknown key, did you mean 'lb_try_duration'?"},
       {"something_else: 1\n", "something_else: unknown key; allowed: "},
       {"x: 1\n", "x: unknown key; allowed: "},
@@ -258,6 +267,13 @@ TEST_CASE("what is no YAML is told with its place") {
 TEST_CASE("a second document in a file is not silently left out") {
   const Read read("level: 1\n---\nlevel: 2\n");
   CHECK(read.all() == "c.yaml:3:1: a second document; allowed: one in a file\n");
+}
+
+TEST_CASE("what yaml-cpp would leave out after a stray comma is an error, soon") {
+  for (const std::string text : {",", ",\nlevel: 1\n", "---\n,\nx\n", "level: 1\n---\n,\n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(Read(text).errors.empty());
+  }
 }
 
 TEST_CASE("deep nesting, references in a circle and bombs of references end in an error, soon") {
@@ -342,7 +358,7 @@ TEST_CASE("a secret stands neither in an error nor in the dump") {
 
 TEST_CASE("a dump reads back as the same configuration") {
   const Read first(
-      "quick: true\nlevel: 0\ntags: [true, 'null']\nretry: {deadline: 1500ms}\n"
+      "quick: true\nlevel: 0\ntags: [true, 'null']\nretry: {deadline: 1500ms, budget: 7%}\n"
       "pools: {'odd: name': {policy: first, upstreams: [{address: '[::1]:80', weight: 3}, 'h:1']}}\n");
   REQUIRE(first.all().empty());
   const std::string dump = dump_config(first.keys);
@@ -350,6 +366,7 @@ TEST_CASE("a dump reads back as the same configuration") {
   CAPTURE(dump);
   CHECK(second.all().empty());
   CHECK(dump_config(second.keys) == dump);
+  CHECK(second.config.retry.budget == 7);
   CHECK(second.config.tags == std::vector{"true"s, "null"s});
   REQUIRE(second.config.pools.size() == 1);
   CHECK(second.config.pools[0].name == "odd: name");
