@@ -42,8 +42,8 @@ def run(stack, rate=300, seconds=9, say=print):
         await asyncio.to_thread(victim.kill)
 
     async def restart():
-        await asyncio.to_thread(victim.start)
         times["restarted"] = time.time()
+        await asyncio.to_thread(victim.start)
         say(f"{victim.process.name} started again (pid {victim.process.pid})")
 
     load = Load(lb.public, lambda n: requests[n % len(requests)], lambda n, status, body: status == 302)
@@ -54,7 +54,6 @@ def run(stack, rate=300, seconds=9, say=print):
     changes = transitions(lb, victim.process.name, times["killed"] - 0.001)
     out = next((when for when, to, _ in changes if to != "healthy"), None)
     back = next((when for when, to, _ in reversed(changes) if to == "healthy"), None)
-    ready = times["restarted"]
     return {
         "requests": len(load.ledger),
         "failed": len(load.failed()),
@@ -65,7 +64,7 @@ def run(stack, rate=300, seconds=9, say=print):
         "p99 ms": round(load.latency_ms(0.99), 2),
         "slowest ms": round(load.latency_ms(1), 2),
         "ejected after ms": round((out - times["killed"]) * 1000, 1) if out else None,
-        "back after ms": round((back - ready) * 1000, 1) if back else None,
+        "back after ms": round((back - times["restarted"]) * 1000, 1) if back else None,
         "ledger imbalance": int(lb.metric("lb_ledger_imbalance")),
     }
 
