@@ -4,7 +4,7 @@
 #   PRIMARY_HOST, PRIMARY_PORT (5432), REPLICATION_USER, REPLICATION_PASSWORD, REPLICATION_SLOT, PGDATA: where from, to
 #   INIT_REPLICA_WAIT (300): seconds to wait for the primary; further arguments go to postgres
 #
-# The copy grows in $PGDATA/.copy and is moved up when it is whole: while that folder is there, the copy is not, and it is
+# The copy grows in $PGDATA/.copy and is moved up when it is whole: while that folder is there, the copy is not, and is
 # made again. Data without it is never removed: the replica goes on with it, even where it has been promoted meanwhile.
 set -eu
 : "${PRIMARY_HOST:?where is the primary?}" "${REPLICATION_USER:?}" "${REPLICATION_PASSWORD:?}" "${PGDATA:?}"
