@@ -1,4 +1,4 @@
-// Every key of lb's configuration. The only file here that knows YAML.
+// lb's configuration file, read whole: every key is described in lb/config/.
 // Thread: control.
 #pragma once
 

@@ -75,7 +75,7 @@ struct Kept {
 
 const std::vector<Kept> kKept{
     {"yaml-cpp/", {"common/config/"}},
-    {"common/config/keys.h", {"common/config/", "lb/config.cpp", "app/config.cpp"}},
+    {"common/config/keys.h", {"common/config/", "lb/config", "app/config.cpp"}},
     {"spdlog/", {"common/log.cpp"}},
     {"prometheus/", {"common/metrics/registry.cpp"}},
     {"llhttp", {"common/http/parser."}},

@@ -1,0 +1,179 @@
+#include "lb/config/pool_keys.h"
+
+#include "common/units.h"
+
+#include <charconv>
+#include <set>
+#include <string>
+
+namespace holdfast::lb {
+namespace {
+
+constexpr std::string_view kServerAllowed = "host:port or [v6]:port";
+constexpr std::string_view kStatusAllowed = "a status or range of them, such as 204 or 200-299";
+
+Wrong parse_status(std::vector<StatusRange>& ranges, std::string_view text) {
+  const auto number = [](std::string_view digits) {
+    int value = 0;
+    const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return problem == std::errc{} && end == digits.data() + digits.size() && value >= 100 && value <= 599 ? value : 0;
+  };
+  const auto dash = text.find('-');
+  const StatusRange range{number(text.substr(0, dash)), number(dash == text.npos ? text : text.substr(dash + 1))};
+  if (range.first == 0 || range.last < range.first) return "not a status";
+  ranges.push_back(range);
+  return std::nullopt;
+}
+
+std::vector<std::string> print_status(const std::vector<StatusRange>& ranges) {
+  std::vector<std::string> texts;
+  for (const StatusRange& range : ranges) {
+    const std::string first = std::to_string(range.first);
+    texts.push_back(range.first == range.last ? first : first + "-" + std::to_string(range.last));
+  }
+  return texts;
+}
+
+Keys::Added add_status(Keys& keys, std::string_view name, std::vector<StatusRange>& ranges, std::string_view help) {
+  return keys.add_list(
+      name, help, kStatusAllowed, [&ranges] { ranges.clear(); },
+      [&ranges](std::string_view text) { return parse_status(ranges, text); },
+      [&ranges] { return print_status(ranges); });
+}
+
+/// A name or an address, with its port; names are resolved once all has been read.
+Wrong parse_authority(ServerSettings& server, std::string_view text) {
+  const auto parts = split_host_port(text);
+  if (!parts) return std::string(parts.error().why);
+  if (parts->host.empty() || parts->port == 0) return "not a server's host and port";
+  for (const char c : parts->host) {
+    if (c <= ' ' || c == '/' || c == 0x7f) return "not a host name";
+  }
+  server.authority = text;
+  if (server.name.empty()) server.name = text;
+  return std::nullopt;
+}
+
+struct QueueView {
+  PoolSettings& pool;
+};
+
+}  // namespace
+
+void describe(Keys& keys, ServerSettings& server);
+void describe(Keys& keys, HealthSettings& health);
+void describe(Keys& keys, PassiveSettings& passive);
+void describe(Keys& keys, RetrySettings& retry);
+void describe(Keys& keys, ResponseSettings& response);
+void describe(Keys& keys, ConnectionSettings& connections);
+
+void describe(Keys& keys, ServerSettings& server) {
+  keys.add_scalar(
+      "address", "where it listens", kServerAllowed,
+      [&server](std::string_view text) { return parse_authority(server, text); },
+      [&server] { return server.authority; });
+  keys.add("name", server.name, "what logs and metrics call it; its address where left out");
+  keys.add("weight", server.weight, "its share of the requests, beside the others'", 1U, 1000U);
+}
+
+void describe(Keys& keys, HealthSettings& health) {
+  keys.add("uri", health.uri, "path of a probe; left out: no active checks").check([&health]() -> Wrong {
+    if (health.uri.empty() ||
+        (health.uri.front() == '/' && health.uri.find_first_of(" \t\r\n#") == std::string::npos)) {
+      return std::nullopt;
+    }
+    return "'" + health.uri + "' is not a path; allowed: a path such as /health";
+  });
+  keys.add_choice<std::string>("method", health.method, "method of a probe",
+                               {{"GET", "GET"}, {"HEAD", "HEAD"}, {"OPTIONS", "OPTIONS"}});
+  keys.add("host", health.host, "Host of a probe; left out: the server's address");
+  keys.add("interval", health.interval, "time between two probes of a server", 10ms, 3'600'000ms);
+  keys.add("timeout", health.timeout, "a probe without an answer fails after this", 1ms, 60'000ms);
+  keys.add("passes", health.passes, "so many passes in a row make a server healthy", 1U, 100U);
+  keys.add("fails", health.fails, "so many fails in a row make it unhealthy", 1U, 100U);
+  add_status(keys, "status", health.status, "the statuses of a pass");
+  keys.add("body", health.body, "text that the answer's body must contain");
+  keys.add("port", health.port, "port of a probe; 0: the server's own", 0, 65535);
+}
+
+void describe(Keys& keys, PassiveSettings& passive) {
+  keys.add(
+      "max_fails", passive.max_fails,
+      "so many failed attempts within fail_window eject a server (a refused connection does by itself); 0: none do", 0U,
+      1000U);
+  keys.add("fail_window", passive.fail_window, "how long a failed attempt counts", 100ms, 3'600'000ms);
+  keys.add("eject_for", passive.eject_for, "length of the first ejection; each one in a row is twice as long", 10ms,
+           3'600'000ms);
+  keys.add("eject_max", passive.eject_max, "length of the longest ejection", 10ms, 3'600'000ms);
+}
+
+void describe(Keys& keys, RetrySettings& retry) {
+  keys.add("deadline", retry.deadline, "time from the end of a request's head in which a new attempt may start", 0ms,
+           600'000ms);
+  add_status(keys, "statuses", retry.statuses, "answers without Retry-After that are tried elsewhere");
+  keys.add_size("body_buffer", retry.body_buffer_bytes, "a request's body is kept up to this for another attempt", 0,
+                16_MiB);
+}
+
+void describe(Keys& keys, ResponseSettings& response) {
+  keys.add_size("buffer", response.buffer_bytes,
+                "responses up to this are held until whole, so that a server that dies "
+                "meanwhile is not noticed",
+                0, 16_MiB);
+  keys.add("hold", response.hold, "a chunked response is held at most so long", 0ms, 10'000ms);
+}
+
+void describe(Keys& keys, ConnectionSettings& connections) {
+  keys.add("max_idle", connections.max_idle, "idle connections kept to each server by each worker", std::size_t{0},
+           std::size_t{10'000});
+  keys.add("idle_timeout", connections.idle_timeout, "an idle connection is closed after this", 1ms, 3'600'000ms);
+}
+
+namespace {
+
+void describe(Keys& keys, QueueView& queue) {
+  keys.add("size", queue.pool.queue_size, "requests that may wait for a server, in each worker", std::size_t{0},
+           std::size_t{1'000'000});
+}
+
+}  // namespace
+
+void describe_pool(Keys& keys, PoolSettings& pool) {
+  keys.list_of<ServerSettings>(
+          "upstreams", pool.servers, "the servers", "a list of host:port, or of sections with address, name and weight",
+          [](ServerSettings& server, std::string_view text) { return parse_authority(server, text); })
+      .check([&pool]() -> Wrong {
+        std::set<std::string> names;
+        for (const ServerSettings& server : pool.servers) {
+          if (server.authority.empty()) return "a server without address";
+          if (!names.insert(server.name).second)
+            return "two servers are called '" + server.name + "'; give each a name";
+        }
+        return std::nullopt;
+      });
+  keys.add_choice<Policy>("policy", pool.policy, "who gets the next request", {{"round_robin", Policy::RoundRobin}});
+  keys.section("health", pool.health, "active checks");
+  keys.section("passive", pool.passive, "failures that clients meet");
+  keys.section("retry", pool.retry, "when an attempt fails");
+  keys.section("response", pool.response, "holding responses");
+  QueueView queue{pool};
+  keys.section("queue", queue, "requests without a server");
+  keys.section("connections", pool.connections, "keep-alive to the servers");
+  // The words of a Caddyfile's reverse_proxy.
+  keys.alias("lb_policy", "policy");
+  keys.alias("lb_try_duration", "retry.deadline");
+  keys.alias("health_uri", "health.uri");
+  keys.alias("health_interval", "health.interval");
+  keys.alias("health_timeout", "health.timeout");
+  keys.alias("health_method", "health.method");
+  keys.alias("health_port", "health.port");
+  keys.alias("health_status", "health.status");
+  keys.alias("health_passes", "health.passes");
+  keys.alias("health_fails", "health.fails");
+  keys.alias("fail_duration", "passive.eject_for");
+  keys.alias("max_fails", "passive.max_fails");
+}
+
+void describe(Keys& keys, PoolSettings& pool) { describe_pool(keys, pool); }
+
+}  // namespace holdfast::lb

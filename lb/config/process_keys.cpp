@@ -1,0 +1,116 @@
+#include "lb/config/process_keys.h"
+
+#include "common/units.h"
+
+#include <charconv>
+#include <string>
+
+namespace holdfast::lb {
+namespace {
+
+constexpr std::string_view kListenAllowed = "host:port or [v6]:port";
+
+Wrong parse_listen(Address& address, std::string_view text) {
+  const auto parsed = Address::parse(text);
+  if (!parsed) return std::string(parsed.error().why);
+  address = *parsed;
+  return std::nullopt;
+}
+
+}  // namespace
+
+void describe(Keys& keys, ShutdownSettings& shutdown);
+void describe(Keys& keys, LimitSettings& limits);
+
+void describe(Keys& keys, ShutdownSettings& shutdown) {
+  keys.add("delay", shutdown.delay, "after SIGTERM: not ready any more, yet accepting for so long", 0ms, 3'600'000ms);
+  keys.add("grace", shutdown.grace, "then requests under way have so long to end", 0ms, 3'600'000ms);
+}
+
+void describe(Keys& keys, LimitSettings& limits) {
+  keys.add("connections", limits.connections, "clients' connections at a time", std::size_t{1}, std::size_t{1'000'000});
+  keys.add_size("request_head", limits.request_head_bytes, "bytes of a request's head (431)", 256, 1_MiB);
+  keys.add_size("request_target", limits.request_target_bytes, "bytes of a request target (414)", 64, 1_MiB);
+  keys.add("header_fields", limits.header_fields, "fields of a request (431)", std::size_t{1}, std::size_t{256});
+  keys.add_size("request_body", limits.request_body_bytes, "bytes of a request's body (413)", 0, std::size_t{1} << 40);
+}
+
+namespace {
+
+struct TimeoutsView {
+  Settings& settings;
+};
+void describe(Keys& keys, TimeoutsView& view) {
+  ClientTimeouts& client = view.settings.client;
+  UpstreamTimeouts& upstream = view.settings.upstream;
+  keys.add("client_head", client.head, "a request's head has so long from its first byte (408)", 1ms, 3'600'000ms);
+  keys.add("client_idle", client.idle, "a connection without request is closed after this", 1ms, 3'600'000ms);
+  keys.add("client_stall", client.stall, "a client that neither sends nor takes what is due is left after this", 1ms,
+           3'600'000ms);
+  keys.add("connect", upstream.connect, "a connection to a server has so long", 1ms, 600'000ms);
+  keys.add("first_byte", upstream.first_byte, "a server has so long from the request's end to its response's head", 1ms,
+           3'600'000ms);
+  keys.add("idle", upstream.idle, "a response may stand still for so long", 1ms, 3'600'000ms);
+}
+
+struct AdminView {
+  Settings& settings;
+};
+void describe(Keys& keys, AdminView& view) {
+  keys.add_scalar(
+      "listen", "where metrics, health and the upstreams' state are served", kListenAllowed,
+      [&view = view.settings.admin](std::string_view text) { return parse_listen(view, text); },
+      [&view = view.settings.admin] { return view.is_set() ? view.text() : std::string(); });
+}
+
+struct LogView {
+  Settings& settings;
+};
+void describe(Keys& keys, LogView& view) {
+  keys.add_choice<std::string>("level", view.settings.log_level, "what is logged",
+                               {{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}});
+}
+
+}  // namespace
+
+void describe_process(Keys& keys, Settings& settings) {
+  keys.add_scalar(
+      "listen", "where clients connect", kListenAllowed,
+      [&settings](std::string_view text) { return parse_listen(settings.listen, text); },
+      [&settings] { return settings.listen.is_set() ? settings.listen.text() : std::string(); });
+  AdminView admin{settings};
+  keys.section("admin", admin, "the admin port");
+  keys.add_scalar(
+      "workers", "threads that serve clients", "auto (one a core), or 1 to 256",
+      [&settings](std::string_view text) -> Wrong {
+        unsigned count = 0;
+        const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), count);
+        const bool is_count = problem == std::errc{} && end == text.data() + text.size() && count >= 1 && count <= 256;
+        if (!is_count && text != "auto") return "neither";
+        settings.workers = is_count ? count : 0;
+        return std::nullopt;
+      },
+      [&settings] { return settings.workers == 0 ? std::string("auto") : std::to_string(settings.workers); });
+  LogView log{settings};
+  keys.section("log", log, "logs, on stderr");
+  keys.section("shutdown", settings.shutdown, "SIGTERM");
+  keys.add_list(
+      "trusted_proxies", "clients whose X-Forwarded-* and X-Request-ID are believed",
+      "addresses and blocks such as 10.0.0.0/8", [&settings] { settings.trusted_proxies.clear(); },
+      [&settings](std::string_view text) -> Wrong {
+        const auto network = Network::parse(text);
+        if (!network) return std::string(network.error().why);
+        settings.trusted_proxies.push_back(*network);
+        return std::nullopt;
+      },
+      [&settings] {
+        std::vector<std::string> texts;
+        for (const Network& network : settings.trusted_proxies) texts.push_back(network.text());
+        return texts;
+      });
+  keys.section("limits", settings.limits, "bounds");
+  TimeoutsView timeouts{settings};
+  keys.section("timeouts", timeouts, "how long who may take");
+}
+
+}  // namespace holdfast::lb
