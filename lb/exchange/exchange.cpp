@@ -11,14 +11,6 @@ namespace {
 
 /// Past this many unsent bytes the other side is not read from until they are gone.
 constexpr std::size_t kUnsentMax = 64 * 1024;
-/// A buffer that grew beyond this for one request is not kept for the next.
-constexpr std::size_t kKeptCapacity = 128 * 1024;
-
-void clear_keeping_little(std::string& buffer) {
-  buffer.clear();
-  if (buffer.capacity() > kKeptCapacity) buffer.shrink_to_fit();
-}
-
 LocalError local_error_of(AttemptResult result) {
   switch (result) {
     case AttemptResult::Refused:
@@ -37,17 +29,6 @@ LocalError local_error_of(AttemptResult result) {
   }
 }
 
-bool is_event_stream(const ResponseHead& head) {
-  const Field* type = head.find(FieldId::ContentType);
-  constexpr std::string_view kType = "text/event-stream";
-  return type != nullptr && equals_ignoring_case(type->value.substr(0, kType.size()), kType);
-}
-
-bool says(const ResponseHead& head, FieldId id, std::string_view value) {
-  const Field* field = head.find(id);
-  return field != nullptr && equals_ignoring_case(field->value, value);
-}
-
 }  // namespace
 
 Exchange::Exchange(ExchangeContext& context)
@@ -58,9 +39,8 @@ void Exchange::reset() {
   timeout_.disarm();
   taker_ = nullptr;
   share_ = nullptr;
-  clear_keeping_little(response_head_);
-  clear_keeping_little(held_);
-  clear_keeping_little(saved_.body);
+  response_.clear();
+  saved_.clear();
 }
 
 void Exchange::give_back_later(std::unique_ptr<Exchange> done) {
@@ -77,14 +57,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   since_ = context_.loop.now();
   taker_ = &taker;
   share_ = &share;
-  method_ = head.method;
-  version_ = head.version;
-  request_framing_ = head.framing;
-  is_repeatable_ = is_repeatable(head);
-  is_request_complete_ = head.framing == Framing::None;
-  request_body_bytes_ = 0;
-  write_request_head(request_head_, head, client);
-  replay_.reset(share.settings.retry.body_buffer_bytes);
+  request_.start(head, client, share.settings.retry.body_buffer_bytes);
   started_ns_ = uv_hrtime();
   deadline_ = since_ + share.settings.retry.deadline;
 
@@ -92,7 +65,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   attempts_ = rounds_ = 0;
   has_paused_ = false;
   last_error_ = LocalError::DestinationUnavailable;
-  saved_.status = 0;
+  status_ = 0;
   is_woken_ = is_client_gone_ = false;
   failure_.reset();
   refusal_.reset();
@@ -107,8 +80,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
 
 void Exchange::on_request_body(std::string_view bytes) {
   if (phase_ == Phase::Done) return;
-  request_body_bytes_ += bytes.size();
-  if (request_body_bytes_ > context_.request_body_bytes_max) {
+  if (request_.body_bytes() + bytes.size() > context_.request_body_bytes_max) {
     if (!refusal_) refusal_ = LocalError::RequestTooLarge;
     return;
   }
@@ -116,14 +88,12 @@ void Exchange::on_request_body(std::string_view bytes) {
     case Phase::Picking:
     case Phase::Queued:
     case Phase::Connecting:
-      replay_.collect(bytes);
-      if (replay_.is_full()) taker_->want_request_body(false);
+      if (!request_.collect(bytes)) taker_->want_request_body(false);
       break;
     case Phase::Waiting:
     case Phase::Holding:
     case Phase::Responding:
-      replay_.passed_on(bytes);
-      forward_body(bytes, false);
+      if (connection_ != nullptr && !is_response_complete_) on_forwarded(request_.forward(*connection_, bytes));
       break;
     case Phase::Done:
       break;
@@ -131,10 +101,10 @@ void Exchange::on_request_body(std::string_view bytes) {
 }
 
 void Exchange::on_request_end() {
-  is_request_complete_ = true;
+  request_.complete();
   if (connection_ == nullptr || phase_ == Phase::Connecting || phase_ == Phase::Done || phase_ == Phase::Picking)
     return;
-  forward_body({}, true);
+  if (!is_response_complete_) on_forwarded(request_.forward_end(*connection_));
   arm_waiting();
 }
 
@@ -163,9 +133,9 @@ void Exchange::on_connected() {
 
 void Exchange::on_interim(const ResponseHead& head) {
   // 100 answers an expectation; the client's was answered by us. HTTP/1.0 knows no interim responses.
-  if (head.status == 100 || is_client_http10() || phase_ != Phase::Waiting) return;
-  write_interim_head(response_head_, head);
-  if (!taker_->write_response({response_head_})) is_client_gone_ = true;
+  if (head.status == 100 || request_.is_http10() || phase_ != Phase::Waiting) return;
+  write_interim_head(local_, head);
+  if (!taker_->write_response({local_})) is_client_gone_ = true;
   advance();
 }
 
@@ -174,29 +144,18 @@ void Exchange::on_head(const ResponseHead& head) {
   ServerCounters& counters = connection_->endpoint().counters();
   counters.first_byte.add(std::chrono::nanoseconds(uv_hrtime() - attempt_ns_));
   counters.responses[static_cast<std::size_t>(head.status / 100 - 1)].add();
-  if (says(head, FieldId::LbDrain, "1")) {
+  response_.start(head, request_.is_http10(), share_->settings.response);
+  if (response_.says_draining()) {
     counters.said_draining.add();
     context_.tell_failure(context_.teller);
   }
   has_head_ = true;
-  status_ = head.status;
-  has_retry_after_ = head.find(FieldId::RetryAfter) != nullptr;
-  framing_ = {.framing = head.framing,
-              .content_length = head.content_length,
-              .has_content_length = head.has_content_length && head.status != 204,
-              .closes = false,
-              .is_http10 = is_client_http10()};
-  must_hold_ = must_hold(head);
-  held_max_ = share_->settings.response.buffer_bytes;
-  held_.clear();
-  begin_response_head(response_head_, head);
   advance();
 }
 
 void Exchange::on_body(std::string_view bytes) {
   if (phase_ == Phase::Holding) {
-    held_ += bytes;
-    if (held_.size() > held_max_) is_hold_over_ = true;
+    if (!response_.hold(bytes)) is_hold_over_ = true;
   } else if (phase_ == Phase::Responding) {
     send_body_piece(bytes);
   }
@@ -235,7 +194,7 @@ void Exchange::on_timeout() {
       failure_ = AttemptResult::FirstByteTimeout;
       break;
     case Phase::Holding:
-      if (framing_.framing == Framing::Chunked) {
+      if (response_.is_chunked()) {
         is_hold_over_ = true;
       } else {
         failure_ = AttemptResult::IdleTimeout;
@@ -342,7 +301,7 @@ Phase Exchange::begin_attempt(Server& server) {
   // Where one kept connection turned out to be closed, the others may be too: the next attempt is made on a new one.
   while (!was_closed_idle && (connection_ = endpoint.take_idle()) != nullptr) {
     // What can't be repeated is not risked on a connection that the kernel knows to be closed.
-    if (is_repeatable_ || !connection_->is_stale()) return send_request();
+    if (request_.is_repeatable() || !connection_->is_stale()) return send_request();
     endpoint.drop(std::move(connection_));
   }
   connection_ = endpoint.make();
@@ -362,20 +321,10 @@ Phase Exchange::connecting() {
 Phase Exchange::send_request() {
   Endpoint& endpoint = connection_->endpoint();
   endpoint.counters().requests.add();
-  connection_->begin(*this, method_);
-  const std::string_view body = replay_.bytes();
-  Result<void> sent;
-  if (request_framing_ == Framing::Chunked) {
-    const ChunkHead chunk(body.size());
-    const std::string_view last = is_request_complete_ ? kLastChunk : std::string_view{};
-    sent = body.empty() ? connection_->write({request_head_, last})
-                        : connection_->write({request_head_, chunk.text(), body, "\r\n", last});
-  } else {
-    sent = connection_->write({request_head_, body});
-  }
+  connection_->begin(*this, request_.method());
+  const auto sent = request_.send(*connection_);
   if (!sent) return after_failure(AttemptResult::ClosedIdle);
-  replay_.sent_all();
-  if (!is_request_complete_) taker_->want_request_body(connection_->unsent_bytes() <= kUnsentMax);
+  if (!request_.is_complete()) taker_->want_request_body(connection_->unsent_bytes() <= kUnsentMax);
   arm_waiting();
   return Phase::Waiting;
 }
@@ -383,14 +332,14 @@ Phase Exchange::send_request() {
 Phase Exchange::waiting() {
   if (failure_) return after_failure(*failure_);
   if (!has_head_) return Phase::Waiting;
-  if (!must_hold_) {
+  if (!response_.must_hold()) {
     share_->counters.responses_streamed.add();
     if (!send_response_head(false)) return finish(Outcome::ClientGone, Afterwards::Close);
     context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
     return Phase::Responding;
   }
   share_->counters.responses_held.add();
-  if (framing_.framing == Framing::Chunked) {
+  if (response_.is_chunked()) {
     context_.timeouts_wait.arm(timeout_, share_->settings.response.hold);
   } else {
     context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
@@ -402,10 +351,7 @@ Phase Exchange::holding() {
   if (failure_) return after_failure(*failure_);
   if (is_response_complete_) {
     if (is_retried_answer()) {
-      saved_.head.swap(response_head_);
-      saved_.body.swap(held_);
-      saved_.status = status_;
-      saved_.framing = framing_;
+      saved_.swap(response_);
       return after_failure(AttemptResult::Status);
     }
     if (!send_response_head(true)) return finish(Outcome::ClientGone, Afterwards::Close);
@@ -423,11 +369,8 @@ Phase Exchange::responding() {
     return finish(Outcome::Cut, Afterwards::Reset);
   }
   if (!is_response_complete_) return Phase::Responding;
-  const bool ends_by_close = framing_.framing == Framing::UntilClose;
-  if (framing_.framing == Framing::Chunked && !taker_->write_response({kLastChunk})) {
-    return finish(Outcome::ClientGone, Afterwards::Close);
-  }
-  return finish(Outcome::Answered, ends_by_close ? Afterwards::Close : afterwards());
+  if (!response_.send_end(*taker_)) return finish(Outcome::ClientGone, Afterwards::Close);
+  return finish(Outcome::Answered, response_.ends_by_close() ? Afterwards::Close : afterwards());
 }
 
 // --- Ends --------------------------------------------------------------------------------------------------------
@@ -436,16 +379,7 @@ Phase Exchange::after_failure(AttemptResult result) {
   failure_ = result;  // begin_attempt() counts the retry by it
   end_attempt(result);
   if (result != AttemptResult::Status) last_error_ = local_error_of(result);
-  const RetryFacts facts{
-      .result = result,
-      .is_repeatable = is_repeatable_,
-      .is_body_whole = replay_.is_whole(),
-      .has_response_begun = phase_ == Phase::Responding,
-      .has_retry_after = has_retry_after_,
-      .has_untried = share_->policy.has_untried(tried_),
-      .is_before_deadline = context_.loop.now() < deadline_,
-  };
-  if (!may_retry(facts)) return give_up(last_error_);
+  if (!may_retry(retry_facts(result))) return give_up(last_error_);
   // An attempt that fails before it leaves Picking goes on there: advance() sees no change, so step on by hand.
   return phase_ == Phase::Picking ? pick() : Phase::Picking;
 }
@@ -458,7 +392,7 @@ void Exchange::end_attempt(AttemptResult result) {
   endpoint.counters().attempts[static_cast<std::size_t>(result)].add();
   endpoint.counters().in_flight.add(-1);
   const bool is_complete = result == AttemptResult::Ok || result == AttemptResult::Status;
-  if (is_complete && is_request_complete_ && connection_->is_reusable() && connection_->unsent_bytes() == 0) {
+  if (is_complete && request_.is_complete() && connection_->is_reusable() && connection_->unsent_bytes() == 0) {
     endpoint.give(std::move(connection_));
   } else {
     endpoint.drop(std::move(connection_));
@@ -469,12 +403,8 @@ void Exchange::end_attempt(AttemptResult result) {
 /// No server's answer is to be had: passes on the best one seen, or answers by itself.
 Phase Exchange::give_up(LocalError error) {
   end_attempt(AttemptResult::Cancelled);
-  const bool has_saved = saved_.status != 0 && !refusal_;
-  if (has_saved) {
-    response_head_.swap(saved_.head);
-    held_.swap(saved_.body);
-    status_ = saved_.status;
-    framing_ = saved_.framing;
+  if (saved_.status() != 0 && !refusal_) {
+    response_.swap(saved_);
     if (!send_response_head(true)) return finish(Outcome::ClientGone, Afterwards::Close);
     return finish(Outcome::Answered, afterwards());
   }
@@ -482,9 +412,9 @@ Phase Exchange::give_up(LocalError error) {
   const LocalResponse response = response_to(error);
   status_ = response.status;
   share_->counters.local_errors[static_cast<std::size_t>(error)].add();
-  write_local_response(response_head_, response, context_.date, method_ == Method::Head, after == Afterwards::Close,
-                       is_client_http10());
-  if (!taker_->write_response({response_head_})) return finish(Outcome::ClientGone, Afterwards::Close);
+  write_local_response(local_, response, context_.date, request_.method() == Method::Head, after == Afterwards::Close,
+                       request_.is_http10());
+  if (!taker_->write_response({local_})) return finish(Outcome::ClientGone, Afterwards::Close);
   return finish(Outcome::LocalError, after);
 }
 
@@ -509,21 +439,13 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
 
 Afterwards Exchange::afterwards() const {
   // A request of which a part is still to come would be taken for the next one.
-  const bool closes = taker_->is_last_response() || !is_request_complete_ || refusal_;
+  const bool closes = taker_->is_last_response() || !request_.is_complete() || refusal_;
   return closes ? Afterwards::Close : Afterwards::KeepAlive;
 }
 
 // --- Helpers -----------------------------------------------------------------------------------------------------
 
-void Exchange::forward_body(std::string_view bytes, bool is_last) {
-  if (connection_ == nullptr || is_response_complete_) return;
-  Result<void> sent;
-  if (request_framing_ == Framing::Chunked) {
-    const ChunkHead chunk(bytes.size());
-    sent = is_last ? connection_->write({kLastChunk}) : connection_->write({chunk.text(), bytes, "\r\n"});
-  } else {
-    sent = connection_->write({bytes});
-  }
+void Exchange::on_forwarded(const Result<void>& sent) {
   // A server that no longer takes the body may still have answered: its response, or its end, is yet to be read.
   if (!sent) return;
   if (connection_->unsent_bytes() > kUnsentMax) taker_->want_request_body(false);
@@ -533,67 +455,36 @@ void Exchange::forward_body(std::string_view bytes, bool is_last) {
 /// The server's time runs while it has all of the request, or something of it that it does not take.
 void Exchange::arm_waiting() {
   if (phase_ == Phase::Responding || phase_ == Phase::Holding || connection_ == nullptr) return;
-  if (is_request_complete_ || connection_->unsent_bytes() > 0) {
+  if (request_.is_complete() || connection_->unsent_bytes() > 0) {
     context_.timeouts_first_byte.arm(timeout_, context_.timeouts.first_byte);
   } else {
     timeout_.disarm();
   }
 }
 
-bool Exchange::must_hold(const ResponseHead& head) const {
-  switch (head.framing) {
-    case Framing::None:
-      return true;  // it is whole with its head
-    case Framing::Length:
-      return head.content_length <= share_->settings.response.buffer_bytes &&
-             !says(head, FieldId::XAccelBuffering, "no") && !is_event_stream(head);
-    case Framing::Chunked:
-      return share_->settings.response.buffer_bytes > 0 && !says(head, FieldId::XAccelBuffering, "no") &&
-             !is_event_stream(head);
-    case Framing::UntilClose:
-      return false;  // its end can't be told from a cut
-  }
-  return false;
+RetryFacts Exchange::retry_facts(AttemptResult result) const {
+  return {.result = result,
+          .is_repeatable = request_.is_repeatable(),
+          .is_body_whole = request_.is_body_whole(),
+          .has_response_begun = phase_ == Phase::Responding,
+          .has_retry_after = response_.has_retry_after(),
+          .has_untried = share_->policy.has_untried(tried_),
+          .is_before_deadline = context_.loop.now() < deadline_};
 }
 
 bool Exchange::is_retried_answer() const {
-  return is_retried_status(share_->settings.retry.statuses, status_) &&
-         may_retry({.result = AttemptResult::Status,
-                    .is_repeatable = is_repeatable_,
-                    .is_body_whole = replay_.is_whole() && is_request_complete_,
-                    .has_response_begun = false,
-                    .has_retry_after = has_retry_after_,
-                    .has_untried = share_->policy.has_untried(tried_),
-                    .is_before_deadline = context_.loop.now() < deadline_});
+  return request_.is_complete() && is_retried_status(share_->settings.retry.statuses, response_.status()) &&
+         may_retry(retry_facts(AttemptResult::Status));
 }
 
 /// Sends the head, and what is held of the body. False where the client is gone.
 bool Exchange::send_response_head(bool is_whole) {
-  const bool is_bodiless_response = framing_.framing == Framing::None;
-  if (is_whole && !is_bodiless_response) {
-    framing_.framing = Framing::Length;
-    framing_.content_length = held_.size();
-  } else if (framing_.framing == Framing::Chunked || framing_.framing == Framing::UntilClose) {
-    framing_.framing = is_client_http10() ? Framing::UntilClose : Framing::Chunked;
-  }
-  framing_.closes = framing_.framing == Framing::UntilClose || afterwards() == Afterwards::Close;
-  finish_response_head(response_head_, framing_);
-  if (framing_.framing == Framing::Chunked && !held_.empty()) {
-    const ChunkHead chunk(held_.size());
-    return taker_->write_response({response_head_, chunk.text(), held_, "\r\n"}).has_value();
-  }
-  return taker_->write_response({response_head_, held_}).has_value();
+  status_ = response_.status();
+  return response_.send_head(*taker_, is_whole, afterwards()).has_value();
 }
 
 void Exchange::send_body_piece(std::string_view bytes) {
-  Result<void> sent;
-  if (framing_.framing == Framing::Chunked) {
-    const ChunkHead chunk(bytes.size());
-    sent = taker_->write_response({chunk.text(), bytes, "\r\n"});
-  } else {
-    sent = taker_->write_response({bytes});
-  }
-  if (!sent) {
+  if (!response_.send_piece(*taker_, bytes)) {
     is_client_gone_ = true;
   } else if (taker_->unsent_bytes() > kUnsentMax) {
     connection_->pause();
@@ -605,7 +496,7 @@ void Exchange::send_body_piece(std::string_view bytes) {
 
 std::string Exchange::line() const {
   std::string text = "exchange ";
-  text += std::string_view(request_head_).substr(0, request_head_.find(" HTTP/1.1\r\n"));
+  text += request_.line();
   text += " phase=";
   text += phase_name(phase_);
   text += " since=" + std::to_string((context_.loop.now() - since_).count()) + "ms";

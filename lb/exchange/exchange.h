@@ -6,13 +6,14 @@
 #include "common/loop/timeouts.h"
 #include "common/memory/pool.h"
 #include "lb/exchange/forward.h"
+#include "lb/exchange/incoming_response.h"
 #include "lb/exchange/local_response.h"
+#include "lb/exchange/outgoing_request.h"
 #include "lb/exchange/phase.h"
 #include "lb/exchange/pool_share.h"
-#include "lb/exchange/replay.h"
+#include "lb/exchange/response_taker.h"
 #include "lb/exchange/retry.h"
 
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,31 +21,6 @@
 #include <vector>
 
 namespace holdfast::lb {
-
-/// How the connection to the client goes on after a response.
-enum class Afterwards : std::uint8_t {
-  KeepAlive,
-  Close,  // in good order
-  Reset,  // the client must see that its response was cut short
-};
-
-/// The client's side of an exchange: its connection implements it.
-class ResponseTaker {
- public:
-  /// Sends a part of the response. An error means that the client is gone.
-  virtual Result<void> write_response(std::initializer_list<std::string_view> pieces) = 0;
-  /// Bytes that the client has not taken yet.
-  virtual std::size_t unsent_bytes() const = 0;
-  /// Backpressure: more of the request's body is wanted, or not for now.
-  virtual void want_request_body(bool is_wanted) = 0;
-  /// This response is to be the connection's last, whatever it is.
-  virtual bool is_last_response() const = 0;
-  /// The exchange is over; it is given up by the taker. Called once.
-  virtual void on_exchange_done(Afterwards afterwards) = 0;
-
- protected:
-  ~ResponseTaker() = default;
-};
 
 class Exchange;
 
@@ -89,7 +65,7 @@ class Exchange final : public Waiter, private ResponseReceiver {
   /// The request's body does not come on: 408 where nothing has been answered yet.
   void on_client_stalled();
 
-  bool is_request_complete() const { return is_request_complete_; }
+  bool is_request_complete() const { return request_.is_complete(); }
   /// `exchange GET /abc phase=Waiting since=12ms attempt=2 server=127.0.0.1:3002`
   std::string line() const;
 
@@ -121,13 +97,12 @@ class Exchange final : public Waiter, private ResponseReceiver {
   Phase give_up(LocalError error);
   Phase finish(Outcome outcome, Afterwards afterwards);
   void end_attempt(AttemptResult result);
-  void forward_body(std::string_view bytes, bool is_last);
-  bool must_hold(const ResponseHead& head) const;
+  void on_forwarded(const Result<void>& sent);
   bool send_response_head(bool is_whole);
   void send_body_piece(std::string_view bytes);
   void arm_waiting();
+  RetryFacts retry_facts(AttemptResult result) const;
   bool is_retried_answer() const;
-  bool is_client_http10() const { return version_ == Version::Http10; }
   Afterwards afterwards() const;
 
   ExchangeContext& context_;
@@ -138,14 +113,7 @@ class Exchange final : public Waiter, private ResponseReceiver {
   // The request.
   ResponseTaker* taker_ = nullptr;
   PoolShare* share_ = nullptr;
-  Method method_ = Method::Get;
-  Version version_ = Version::Http11;
-  Framing request_framing_ = Framing::None;
-  bool is_repeatable_ = false;
-  bool is_request_complete_ = false;
-  std::size_t request_body_bytes_ = 0;
-  std::string request_head_;  // as it goes to every server
-  Replay replay_;
+  OutgoingRequest request_;
   std::uint64_t started_ns_ = 0;
   TimePoint deadline_{};
 
@@ -159,21 +127,10 @@ class Exchange final : public Waiter, private ResponseReceiver {
   std::uint64_t attempt_ns_ = 0;
   Timeout timeout_;
 
-  // The response of this attempt.
-  std::string response_head_;
-  std::string held_;
-  ResponseFraming framing_{};
-  int status_ = 0;
-  bool has_retry_after_ = false;
-  bool must_hold_ = false;
-  std::size_t held_max_ = 0;
-  /// The last whole answer with a status of retry.statuses: passed on where nothing better comes.
-  struct Saved {
-    std::string head;
-    std::string body;
-    int status = 0;
-    ResponseFraming framing{};
-  } saved_;
+  IncomingResponse response_;  // of this attempt
+  IncomingResponse saved_;     // the last whole answer with a status of retry.statuses, for want of a better one
+  std::string local_;          // an answer of our own
+  int status_ = 0;             // of what the client was answered
 
   // What came since the last step.
   bool is_connected_ = false;

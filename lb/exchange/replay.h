@@ -15,8 +15,7 @@ class Replay {
   void reset(std::size_t bytes_max) {
     bytes_max_ = bytes_max;
     is_whole_ = true;
-    bytes_.clear();
-    if (bytes_.capacity() > kKeptCapacity) bytes_.shrink_to_fit();
+    clear_keeping_little(bytes_);
   }
 
   /// A piece that no server has been sent yet: kept whatever its size. is_full() says when to stop reading more.
@@ -39,8 +38,6 @@ class Replay {
   std::string_view bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kKeptCapacity = 128 * 1024;
-
   void forget() {
     is_whole_ = false;
     release(bytes_);
