@@ -47,6 +47,7 @@ struct alignas(64) WorkerCounters {
   Counter connections_total;
   Gauge connections;
   std::array<Counter, kRejections.size()> rejected;
+  std::array<Counter, kClientTimeouts.size()> timeouts;
 };
 
 }  // namespace holdfast::lb

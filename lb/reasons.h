@@ -86,4 +86,13 @@ enum class Rejection : std::uint8_t { Limit, BadRequest, HeadTooLarge, HeadTimeo
 inline constexpr std::array<std::string_view, 5> kRejections{"limit", "bad_request", "head_too_large", "head_timeout",
                                                              "unsupported"};
 
+/// Which time-out of a client's ran out.
+enum class ClientTimeout : std::uint8_t {
+  Head,      // a request's head was not whole in time
+  Idle,      // no request came
+  Body,      // a request's body came too slowly
+  Response,  // a response was taken too slowly
+};
+inline constexpr std::array<std::string_view, 4> kClientTimeouts{"head", "idle", "body", "response"};
+
 }  // namespace holdfast::lb

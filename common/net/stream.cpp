@@ -5,7 +5,9 @@
 #include "common/assert.h"
 #include "common/memory/release.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -22,6 +24,8 @@ namespace {
 constexpr std::size_t kPiecesMax = 8;
 /// Up to this size a message waits for the end of the turn; a larger one is not worth the copy.
 constexpr std::size_t kTurnBytesMax = 16 * 1024;
+/// So much of what a slow peer has taken already may lie before what it has yet to take.
+constexpr std::size_t kTakenMax = 64 * 1024;
 
 Error broken(int error_number) {
   Code code = Code::Reset;
@@ -79,6 +83,7 @@ struct Stream::Block final : TurnWriter {
   StreamUser* user = nullptr;  // null from the moment its owner lets go
   std::string unsent;          // empty unless the peer is slow
   std::size_t unsent_from = 0;
+  std::uint64_t sent = 0;
 
   Loop& loop() { return *static_cast<Loop*>(poll.loop->data); }
   bool has_unsent() const { return unsent_from < unsent.size(); }
@@ -143,14 +148,27 @@ struct Stream::Block final : TurnWriter {
   void send_now(std::string_view bytes) override {
     const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (count < 0 && !would_block(errno) && errno != EINTR) return;
-    keep(bytes.substr(count < 0 ? 0 : static_cast<std::size_t>(count)));
+    const std::size_t taken = count < 0 ? 0 : static_cast<std::size_t>(count);
+    sent += taken;
+    keep(bytes.substr(taken));
+  }
+
+  void append(std::string_view bytes) {
+    // A peer that takes as fast as more comes is never done: what it took must not stay for ever.
+    if (unsent_from >= kTakenMax) {
+      unsent.erase(0, unsent_from);
+      unsent_from = 0;
+    }
+    unsent += bytes;
   }
 
   void keep(std::string_view rest) {
     if (rest.empty()) return;
     const bool was_empty = !has_unsent();
-    unsent += rest;
-    if (was_empty) watch();
+    append(rest);
+    if (!was_empty) return;
+    watch();
+    if (user != nullptr) user->on_unsent();
   }
 
   void send_unsent() {
@@ -159,6 +177,7 @@ struct Stream::Block final : TurnWriter {
       if (!would_block(errno) && errno != EINTR) user->on_broken(broken(errno));
       return;
     }
+    sent += static_cast<std::size_t>(count);
     unsent_from += static_cast<std::size_t>(count);
     if (has_unsent()) return;
     release(unsent);
@@ -240,7 +259,7 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
   if (count == 0) return {};
   TurnOutput& output = block_->loop().output();
   if (block_->has_unsent()) {
-    for (const std::string_view piece : pieces) block_->unsent += piece;
+    for (const std::string_view piece : pieces) block_->append(piece);
     return {};
   }
   if (total <= kTurnBytesMax) {
@@ -253,16 +272,29 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
   message.msg_iovlen = count;
   const ssize_t outcome = block_->has_unsent() ? 0 : ::sendmsg(block_->fd, &message, MSG_NOSIGNAL);
   if (outcome < 0 && !would_block(errno) && errno != EINTR) return tl::unexpected(broken(errno));
-  std::size_t sent = outcome > 0 ? static_cast<std::size_t>(outcome) : 0;
+  std::size_t taken = outcome > 0 ? static_cast<std::size_t>(outcome) : 0;
+  block_->sent += taken;
   for (const std::string_view piece : pieces) {
-    const std::size_t skipped = std::min(sent, piece.size());
-    sent -= skipped;
+    const std::size_t skipped = std::min(taken, piece.size());
+    taken -= skipped;
     block_->keep(piece.substr(skipped));
   }
   return {};
 }
 
 std::size_t Stream::unsent_bytes() const { return block_ == nullptr ? 0 : block_->unsent.size() - block_->unsent_from; }
+
+std::uint64_t Stream::taken_bytes() const {
+  int queued = 0;
+  if (block_ == nullptr || ::ioctl(block_->fd, SIOCOUTQ, &queued) != 0) return 0;
+  const auto queued_bytes = static_cast<std::uint64_t>(queued);  // a FIN counts there as well
+  return block_->sent - std::min(block_->sent, queued_bytes);
+}
+
+bool Stream::has_input() const {
+  char byte;
+  return block_ != nullptr && ::recv(block_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
 
 void Stream::finish_writing() {
   block_->loop().output().flush(*block_);

@@ -7,6 +7,7 @@
 #include "common/result.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -23,6 +24,9 @@ class StreamUser {
   virtual void on_end_of_stream() = 0;
   /// The connection broke, or never came about: close the stream, it is of no more use.
   virtual void on_broken(const Error& error) = 0;
+  /// The kernel does not take all that was written: from now on unsent_bytes() is not 0, until on_drained(). May come
+  /// from inside write(): only take note.
+  virtual void on_unsent() {}
   /// What write() had left over has gone out.
   virtual void on_drained() {}
   /// connect() succeeded.
@@ -58,6 +62,8 @@ class Stream {
   Result<void> write(std::string_view bytes) { return write({bytes}); }
   /// Bytes that the kernel did not take: the peer is slow.
   std::size_t unsent_bytes() const;
+  /// Bytes that the peer has acknowledged, ever. Asks the kernel.
+  std::uint64_t taken_bytes() const;
   /// Sends FIN after what is unsent. Reading goes on.
   void finish_writing();
 
@@ -65,6 +71,9 @@ class Stream {
   void close() { block_.reset(); }
   /// Closes with RST, so that the peer cannot take what it has for the whole.
   void reset();
+
+  /// True where the kernel has bytes that were not read yet. Asks it.
+  bool has_input() const;
 
   Address peer() const;
   /// The descriptor, for questions to the kernel.

@@ -167,6 +167,9 @@ void collect_lb(Scrape& scrape, const MetricSources& sources) {
       scrape, workers, kRejections, "lb_listener_rejected_total",
       "Connections and messages turned away before they were a request.", "reason", {{"listener", "public"}},
       [](const WorkerCounters& c) -> const auto& { return c.rejected; });
+  by_name(
+      scrape, workers, kClientTimeouts, "lb_listener_timeouts_total", "Time-outs of clients, by what was awaited.",
+      "awaited", {{"listener", "public"}}, [](const WorkerCounters& c) -> const auto& { return c.timeouts; });
   scrape.gauge("lb_draining", "1 while lb is shutting down.", {}, sources.is_draining() ? 1 : 0);
   for (const auto& pool : sources.snapshot.pools) {
     collect_pool(scrape, *pool);

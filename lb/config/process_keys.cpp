@@ -29,6 +29,13 @@ void describe(Keys& keys, ShutdownSettings& shutdown) {
 
 void describe(Keys& keys, LimitSettings& limits) {
   keys.add("connections", limits.connections, "clients' connections at a time", std::size_t{1}, std::size_t{1'000'000});
+  keys.add("requests_per_connection", limits.requests_per_connection,
+           "requests that a connection may bring; the last response says Connection: close; 0: no limit",
+           std::size_t{0}, std::size_t{1'000'000'000});
+  keys.add_size("client_min_rate", limits.client_min_rate_bytes,
+                "bytes a second that a client must send of a body that is read, and take of a response that is there, "
+                "over each timeouts.client_stall; 0: a single byte will do",
+                0, 1024_MiB);
   keys.add_size("request_head", limits.request_head_bytes, "bytes of a request's head (431)", 256, 1_MiB);
   keys.add_size("request_target", limits.request_target_bytes, "bytes of a request target (414)", 64, 1_MiB);
   keys.add("header_fields", limits.header_fields, "fields of a request (431)", std::size_t{1}, std::size_t{256});
@@ -43,10 +50,11 @@ struct TimeoutsView {
 void describe(Keys& keys, TimeoutsView& view) {
   ClientTimeouts& client = view.settings.client;
   UpstreamTimeouts& upstream = view.settings.upstream;
-  keys.add("client_head", client.head, "a request's head has so long from its first byte (408)", 1ms, 3'600'000ms);
+  keys.add("client_head", client.head, "a request's head has so long from its first byte, however it dribbles (408)",
+           1ms, 3'600'000ms);
   keys.add("client_idle", client.idle, "a connection without request is closed after this", 1ms, 3'600'000ms);
-  keys.add("client_stall", client.stall, "a client that neither sends nor takes what is due is left after this", 1ms,
-           3'600'000ms);
+  keys.add("client_stall", client.stall,
+           "a client that sends or takes less than limits.client_min_rate over this is left (408)", 1ms, 3'600'000ms);
   keys.add("connect", upstream.connect, "a connection to a server has so long", 1ms, 600'000ms);
   keys.add("first_byte", upstream.first_byte, "a server has so long from the request's end to its response's head", 1ms,
            3'600'000ms);

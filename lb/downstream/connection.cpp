@@ -1,5 +1,6 @@
 #include "lb/downstream/connection.h"
 
+#include "common/assert.h"
 #include "common/http/writer.h"
 #include "common/memory/release.h"
 #include "lb/exchange/local_response.h"
@@ -12,8 +13,13 @@ namespace {
 
 /// Of a client that pipelines, no more than this is kept while it waits for an answer; then it is not read from.
 constexpr std::size_t kEarlyBytesMax = 64 * 1024;
-/// After the last response, the client has so long to close before we do.
+/// With more than this unsent, a pipelined request waits: its answer would only lie here as well.
+constexpr std::size_t kUnsentMax = 64 * 1024;
+/// After the last response, the client has so long to close before we do; and so long, in steps of the other, where it
+/// still sends a body in earnest: it would not read the response before it has sent all.
 constexpr std::chrono::milliseconds kLinger{1000};
+constexpr std::chrono::milliseconds kLingerMax{30'000};
+constexpr std::uint64_t kLingerBytesDue = 16 * 1024;
 
 Rejection rejection_of(Code code) {
   switch (code) {
@@ -44,7 +50,7 @@ void DownstreamConnection::serve(DownstreamContext& context, Stream stream) {
   context.counters.connections_total.add();
   context.counters.connections.add(1);
   connection->stream_.set_user(connection);
-  context.timeouts_head.arm(connection->timeout_, context.timeouts.head);
+  context.timeouts_head.arm(connection->clock_, context.timeouts.head);
   connection->stream_.start_reading();
 }
 
@@ -52,7 +58,8 @@ DownstreamConnection::DownstreamConnection(DownstreamContext& context, Stream st
     : context_(context),
       stream_(std::move(stream)),
       parser_(parser_limits(context.limits), context.scratch, *this),
-      timeout_(Timeout::calling<&DownstreamConnection::on_timeout>(this)) {
+      clock_(Timeout::calling<&DownstreamConnection::on_clock>(this)),
+      response_clock_(Timeout::calling<&DownstreamConnection::on_response_clock>(this)) {
   const Address peer = stream_.peer();
   address_bytes_ = static_cast<std::uint8_t>(peer.host_into(address_.data(), address_.size()).size());
   is_trusted_ = std::any_of(context.trusted_proxies.begin(), context.trusted_proxies.end(),
@@ -61,44 +68,145 @@ DownstreamConnection::DownstreamConnection(DownstreamContext& context, Stream st
 
 DownstreamConnection::~DownstreamConnection() = default;
 
+// --- Phases and their clocks ---------------------------------------------------------------------------------------
+
+bool DownstreamConnection::is_edge(Phase from, Phase to) {
+  if (to == Phase::Closing) return from != Phase::Closing;
+  switch (from) {
+    case Phase::Idle:
+      return to == Phase::Head || to == Phase::Sending;
+    case Phase::Sending:
+      return to == Phase::Idle;
+    case Phase::Head:
+      return to == Phase::Body || to == Phase::Busy;
+    case Phase::Body:
+      return to == Phase::Busy;
+    case Phase::Busy:
+      return to == Phase::Idle;
+    case Phase::Closing:
+      return false;
+  }
+  return false;
+}
+
+/// A clock starts with its phase, and what comes in the phase does not start it anew: a dribble wins no time.
+void DownstreamConnection::enter(Phase next) {
+  HF_ASSERT(is_edge(phase_, next));
+  phase_ = next;
+  switch (next) {
+    case Phase::Idle:
+      context_.timeouts_idle.arm(clock_, context_.timeouts.idle);
+      break;
+    case Phase::Head:
+      context_.timeouts_head.arm(clock_, context_.timeouts.head);
+      break;
+    case Phase::Body:
+      watch_body();
+      break;
+    case Phase::Sending:
+    case Phase::Busy:
+      clock_.disarm();
+      break;
+    case Phase::Closing:
+      closing_since_ = context_.loop.now();
+      linger();
+      break;
+  }
+}
+
+void DownstreamConnection::watch_body() {
+  body_window_.begin(body_bytes_);
+  context_.timeouts_stall.arm(clock_, context_.timeouts.stall);
+}
+
+void DownstreamConnection::linger() {
+  body_window_.begin(body_bytes_);
+  context_.timeouts_linger.arm(clock_, kLinger);
+}
+
+void DownstreamConnection::watch_response() {
+  response_window_.begin(stream_.taken_bytes());
+  context_.timeouts_stall.arm(response_clock_, context_.timeouts.stall);
+}
+
+void DownstreamConnection::on_clock() {
+  switch (phase_) {
+    case Phase::Idle:
+      if (stream_.unsent_bytes() > 0) return context_.timeouts_idle.arm(clock_, context_.timeouts.idle);
+      if (stream_.has_input()) return;  // its next request came this very moment
+      count(ClientTimeout::Idle);
+      return leave();
+    case Phase::Head:
+      count(ClientTimeout::Head);
+      return refuse({.code = Code::Timeout, .side = Side::Downstream, .why = "the request took too long to arrive"});
+    case Phase::Body:
+      if (body_window_.is_enough(body_bytes_, context_.due_bytes())) return watch_body();
+      count(ClientTimeout::Body);
+      if (exchange_ != nullptr) exchange_->on_client_stalled();
+      return;
+    case Phase::Closing:
+      if (stream_.unsent_bytes() > 0) return;  // the other clock runs
+      if (context_.loop.now() - closing_since_ < kLingerMax && body_window_.is_enough(body_bytes_, kLingerBytesDue)) {
+        return linger();
+      }
+      return leave();
+    case Phase::Sending:
+    case Phase::Busy:
+      return;
+  }
+}
+
+/// Something has been unsent for a whole window. What counts is what the client itself took: the kernel says that it
+/// has room again only after a third of its buffer, for which a slow client may need minutes.
+void DownstreamConnection::on_response_clock() {
+  if (response_window_.is_enough(stream_.taken_bytes(), context_.due_bytes())) return watch_response();
+  count(ClientTimeout::Response);
+  leave();
+}
+
+void DownstreamConnection::count(ClientTimeout timeout) {
+  context_.counters.timeouts[static_cast<std::size_t>(timeout)].add();
+}
+
 // --- From the client ---------------------------------------------------------------------------------------------
 
 void DownstreamConnection::on_bytes(std::span<const char> bytes) {
   switch (phase_) {
     case Phase::Closing:
+      body_bytes_ += bytes.size();
       return;
+    case Phase::Sending:
     case Phase::Busy:
-      early_.append(bytes.data(), bytes.size());
-      if (early_.size() >= kEarlyBytesMax) stream_.stop_reading();
-      return;
+      return keep_early(bytes);
     case Phase::Idle:
-    case Phase::Reading:
-      consume(bytes);
+    case Phase::Head:
+    case Phase::Body:
+      return consume(bytes);
   }
+}
+
+void DownstreamConnection::keep_early(std::span<const char> bytes) {
+  early_.append(bytes.data(), bytes.size());
+  if (early_.size() >= kEarlyBytesMax) stream_.stop_reading();
 }
 
 void DownstreamConnection::consume(std::span<const char> bytes) {
   is_consuming_ = true;
-  while (!bytes.empty() && (phase_ == Phase::Idle || phase_ == Phase::Reading)) {
-    const bool has_begun = phase_ == Phase::Idle;
-    phase_ = Phase::Reading;
+  while (!bytes.empty() && (phase_ == Phase::Idle || phase_ == Phase::Head || phase_ == Phase::Body)) {
+    if (phase_ == Phase::Idle) enter(stream_.unsent_bytes() > kUnsentMax ? Phase::Sending : Phase::Head);
+    if (phase_ == Phase::Sending) break;
     const auto used = parser_.parse(bytes);
     if (!used) {
       refuse(used.error());
       break;
     }
+    body_bytes_ += *used;
     bytes = bytes.subspan(*used);
-    if (phase_ == Phase::Busy) {
-      timeout_.disarm();
-    } else if (exchange_ != nullptr) {
-      context_.timeouts_stall.arm(timeout_, context_.timeouts.stall);  // the body goes on
-    } else if (has_begun) {
-      context_.timeouts_head.arm(timeout_, context_.timeouts.head);  // a total: a dribble does not renew it
-    }
+    has_next_ = !bytes.empty();
     if (exchange_ != nullptr) exchange_->advance();
   }
-  is_consuming_ = false;
-  if (phase_ == Phase::Busy) early_.append(bytes.data(), bytes.size());
+  is_consuming_ = has_next_ = false;
+  if (!bytes.empty() && (phase_ == Phase::Busy || phase_ == Phase::Sending)) keep_early(bytes);
 }
 
 void DownstreamConnection::on_request_head(const RequestHead& head) {
@@ -106,6 +214,8 @@ void DownstreamConnection::on_request_head(const RequestHead& head) {
   is_http10_ = head.version == Version::Http10;
   is_head_request_ = head.method == Method::Head;
   has_response_begun_ = false;
+  ++requests_;
+  if (head.framing != Framing::None) enter(Phase::Body);
   if (head.expects_continue && head.framing != Framing::None) static_cast<void>(stream_.write(kContinue));
   exchange_ = context_.exchanges.take(context_.exchange);
   const ClientFacts client{.address = {address_.data(), address_bytes_},
@@ -120,76 +230,57 @@ void DownstreamConnection::on_request_body(std::string_view bytes) {
 
 void DownstreamConnection::on_request_end() {
   if (exchange_ == nullptr) return;  // it was answered early: the connection is closing
-  phase_ = Phase::Busy;
+  enter(Phase::Busy);
   exchange_->on_request_end();
 }
 
 void DownstreamConnection::on_end_of_stream() {
   is_client_done_ = true;
   // A half-close is not an abort: who has asked may still read the answer.
-  if (phase_ == Phase::Busy) return;
-  leave();
+  if (phase_ == Phase::Busy || phase_ == Phase::Sending) return;
+  if (stream_.unsent_bytes() == 0 || exchange_ != nullptr) return leave();
+  if (phase_ != Phase::Closing) begin_closing();
 }
 
 void DownstreamConnection::on_broken(const Error&) { leave(); }
 
 void DownstreamConnection::on_drained() {
-  switch (phase_) {
-    case Phase::Idle:
-      context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
-      break;
-    case Phase::Closing:
-      if (is_client_done_) return leave();
-      context_.timeouts_linger.arm(timeout_, kLinger);
-      break;
-    case Phase::Busy:
-      timeout_.disarm();
-      break;
-    case Phase::Reading:
-      context_.timeouts_stall.arm(timeout_, context_.timeouts.stall);
-      break;
+  response_clock_.disarm();
+  if (phase_ == Phase::Closing) {
+    if (is_client_done_) return leave();
+    linger();
+  }
+  if (phase_ == Phase::Sending) {
+    enter(Phase::Idle);
+    return resume();
   }
   if (exchange_ != nullptr) exchange_->on_client_drained();
-}
-
-void DownstreamConnection::on_timeout() {
-  if (stream_.unsent_bytes() > 0) {
-    // A response that the client does not take; slowly is well, not at all is not.
-    if (stream_.unsent_bytes() < unsent_before_) return watch_progress();
-    return leave();
-  }
-  if (phase_ != Phase::Reading) return leave();
-  if (exchange_ != nullptr) return exchange_->on_client_stalled();
-  refuse({.code = Code::Timeout, .side = Side::Downstream, .why = "the request took too long to arrive"});
 }
 
 // --- From the exchange -------------------------------------------------------------------------------------------
 
 Result<void> DownstreamConnection::write_response(std::initializer_list<std::string_view> pieces) {
   has_response_begun_ = true;
-  const auto written = stream_.write(pieces);
-  if (written && stream_.unsent_bytes() > 0 && (phase_ == Phase::Busy || !timeout_.is_armed())) watch_progress();
-  return written;
-}
-
-void DownstreamConnection::watch_progress() {
-  unsent_before_ = stream_.unsent_bytes();
-  context_.timeouts_stall.arm(timeout_, context_.timeouts.stall);
+  return stream_.write(pieces);
 }
 
 void DownstreamConnection::want_request_body(bool is_wanted) {
-  if (phase_ != Phase::Reading || is_wanted != is_paused_) return;
+  if (phase_ != Phase::Body || is_wanted != is_paused_) return;
   is_paused_ = !is_wanted;
   if (is_wanted) {
     stream_.start_reading();
-    context_.timeouts_stall.arm(timeout_, context_.timeouts.stall);
+    watch_body();
   } else {
     stream_.stop_reading();
-    timeout_.disarm();  // it is not the client who does not go on
+    clock_.disarm();  // it is not the client who does not go on
   }
 }
 
-bool DownstreamConnection::is_last_response() const { return !keep_alive_ || is_client_done_ || context_.is_draining; }
+bool DownstreamConnection::is_last_response() const {
+  const std::size_t requests_max = context_.limits.requests_per_connection;
+  const bool is_client_last = is_client_done_ && early_.empty() && !has_next_;
+  return !keep_alive_ || is_client_last || context_.is_draining || (requests_max != 0 && requests_ >= requests_max);
+}
 
 void DownstreamConnection::on_exchange_done(Afterwards afterwards) {
   Exchange::give_back_later(std::move(exchange_));  // it is still on the stack
@@ -204,9 +295,8 @@ void DownstreamConnection::on_exchange_done(Afterwards afterwards) {
     case Afterwards::KeepAlive:
       break;
   }
-  phase_ = Phase::Idle;
+  enter(Phase::Idle);
   has_response_begun_ = is_head_request_ = is_http10_ = false;
-  if (stream_.unsent_bytes() == 0) context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
   if (!is_consuming_ && (!early_.empty() || is_client_done_)) {
     context_.loop.defer(this, [](void* self) { static_cast<DownstreamConnection*>(self)->resume(); });
   }
@@ -214,13 +304,14 @@ void DownstreamConnection::on_exchange_done(Afterwards afterwards) {
 
 // --- Its own ------------------------------------------------------------------------------------------------------
 
-/// Goes on with what came while Busy.
+/// Goes on with what came while Busy or Sending.
 void DownstreamConnection::resume() {
   if (!stream_.is_open() || phase_ != Phase::Idle) return;
   const std::string bytes = std::exchange(early_, {});
   if (!is_client_done_) stream_.start_reading();
   consume(bytes);
-  if (is_client_done_ && (phase_ == Phase::Idle || phase_ == Phase::Reading)) leave();
+  if (!is_client_done_ || !stream_.is_open()) return;
+  if (phase_ == Phase::Idle || phase_ == Phase::Head || phase_ == Phase::Body) on_end_of_stream();
 }
 
 void DownstreamConnection::refuse(const Error& error) {
@@ -228,29 +319,31 @@ void DownstreamConnection::refuse(const Error& error) {
   keep_alive_ = false;
   is_refusing_ = true;
   if (exchange_ != nullptr) exchange_->on_client_gone();  // its request will never be whole
-  if (!has_response_begun_) {
-    write_local_response(context_.response, response_to_bad_client(error), context_.exchange.date, is_head_request_,
-                         true, is_http10_);
-    if (!stream_.write(context_.response)) return leave();
+  if (has_response_begun_) {
+    stream_.reset();  // the client must not take what it has for the whole
+    return leave();
   }
+  write_local_response(context_.response, response_to_bad_client(error), context_.exchange.date, is_head_request_, true,
+                       is_http10_);
+  if (!stream_.write(context_.response)) return leave();
   begin_closing();
 }
 
 /// Ends the connection after what has been written. Not at once: a close with unread bytes in the kernel would be a
 /// reset, and could take the response with it.
 void DownstreamConnection::begin_closing() {
-  phase_ = Phase::Closing;
+  enter(Phase::Closing);
   release(early_);
   if (is_client_done_ && stream_.unsent_bytes() == 0) return leave();
   stream_.finish_writing();
   if (!is_client_done_) stream_.start_reading();
-  if (stream_.unsent_bytes() > 0) return watch_progress();
-  context_.timeouts_linger.arm(timeout_, kLinger);
 }
 
 void DownstreamConnection::close_when_idle() {
   keep_alive_ = false;
-  if (phase_ == Phase::Idle) leave();
+  if (phase_ != Phase::Idle || stream_.has_input()) return;  // a request that is here already is still answered
+  if (stream_.unsent_bytes() > 0) return begin_closing();
+  leave();
 }
 
 void DownstreamConnection::abandon() { leave(); }
@@ -260,8 +353,11 @@ void DownstreamConnection::leave() {
   unlink();
   --context_.open;
   context_.counters.connections.add(-1);
+  // A response of which a part is missing must not end like a whole one.
+  if (stream_.unsent_bytes() > 0 || (exchange_ != nullptr && has_response_begun_)) stream_.reset();
   stream_.close();
-  timeout_.disarm();
+  clock_.disarm();
+  response_clock_.disarm();
   phase_ = Phase::Closing;
   if (exchange_ != nullptr) exchange_->on_client_gone();
   context_.loop.retire(std::unique_ptr<DownstreamConnection>(this));

@@ -1,7 +1,11 @@
 // A client's socket: requests in, responses out, keep-alive, pipelining. One exchange at a time.
 //
-//   Idle ──▶ Reading ──▶ Busy ──▶ Idle        Reading, Busy ──▶ Closing ──▶ gone
+//   Idle ──▶ Head ──▶ Body ──▶ Busy ──▶ Idle          any ──▶ Closing ──▶ gone
+//   ▲  │      └─────────────────▲
+//   │  └──▶ Sending: it pipelines, and does not take its answers
+//   └───────────┘
 //
+// Two clocks: the phase's own, and, whatever the phase, the one of a response that the client has yet to take.
 // Thread: worker. Owned by the context's list from start() until it leaves.
 #pragma once
 
@@ -9,6 +13,7 @@
 #include "common/loop/timeouts.h"
 #include "common/memory/list.h"
 #include "common/net/stream.h"
+#include "lb/downstream/progress.h"
 #include "lb/exchange/exchange.h"
 #include "lb/metrics.h"
 
@@ -40,6 +45,9 @@ struct DownstreamContext {
   List<DownstreamConnection> connections{};
   std::size_t open = 0;
   bool is_draining = false;
+
+  /// What a client owes in a window of timeouts.client_stall.
+  std::uint64_t due_bytes() const { return lb::due_bytes(limits.client_min_rate_bytes, timeouts.stall); }
 };
 
 class DownstreamConnection final : public ListHook<>, private StreamUser, private RequestSink, private ResponseTaker {
@@ -58,15 +66,20 @@ class DownstreamConnection final : public ListHook<>, private StreamUser, privat
 
  private:
   enum class Phase : std::uint8_t {
-    Idle,     // between requests
-    Reading,  // a request has begun and is not whole; its exchange may be under way
-    Busy,     // the request is whole; its exchange is under way
-    Closing,  // the last response is out: what the client still sends is thrown away
+    Idle,     // between requests; the clock: timeouts.client_idle, or client_head for the first one
+    Sending,  // between requests, and the next one waits until the client takes what it was answered; no clock
+    Head,     // a request has begun; the clock: client_head, a total
+    Body,     // its body is coming in; its exchange is under way; the clock: client_stall, while we read
+    Busy,     // the request is whole; its exchange is under way; no clock
+    Closing,  // the last response is written: what the client still sends is thrown away; the clock: lingering
   };
+  static bool is_edge(Phase from, Phase to);
+  void enter(Phase next);
 
   void on_bytes(std::span<const char> bytes) override;
   void on_end_of_stream() override;
   void on_broken(const Error& error) override;
+  void on_unsent() override { watch_response(); }
   void on_drained() override;
   void on_request_head(const RequestHead& head) override;
   void on_request_body(std::string_view bytes) override;
@@ -76,22 +89,32 @@ class DownstreamConnection final : public ListHook<>, private StreamUser, privat
   void want_request_body(bool is_wanted) override;
   bool is_last_response() const override;
   void on_exchange_done(Afterwards afterwards) override;
-  void on_timeout();
+  void on_clock();
+  void on_response_clock();
 
   void consume(std::span<const char> bytes);
+  void keep_early(std::span<const char> bytes);
+  void watch_body();
+  void linger();
+  void watch_response();
+  void count(ClientTimeout timeout);
   void refuse(const Error& error);
   void begin_closing();
-  void watch_progress();
   void resume();
   void leave();
 
   DownstreamContext& context_;
   Stream stream_;
   RequestParser parser_;
-  Timeout timeout_;
+  Timeout clock_;
+  Timeout response_clock_;  // armed while something is unsent
+  ProgressWindow body_window_;
+  ProgressWindow response_window_;
   std::unique_ptr<Exchange> exchange_;
-  std::string early_;  // bytes of the next requests that came while Busy
-  std::size_t unsent_before_ = 0;
+  std::string early_;             // bytes of the next requests that came while Busy or Sending
+  std::uint64_t body_bytes_ = 0;  // read; what the window of a body is measured by
+  std::size_t requests_ = 0;
+  TimePoint closing_since_{};
   std::array<char, 46> address_{};
   std::uint8_t address_bytes_ = 0;
   Phase phase_ = Phase::Idle;
@@ -102,6 +125,7 @@ class DownstreamConnection final : public ListHook<>, private StreamUser, privat
   bool has_response_begun_ = false;
   bool is_client_done_ = false;  // it sends no more
   bool is_consuming_ = false;
+  bool has_next_ = false;  // while consuming: bytes of another request are there
   bool is_refusing_ = false;
   bool is_paused_ = false;  // by want_request_body()
 };

@@ -86,6 +86,8 @@ struct PoolSettings {
 
 struct LimitSettings {
   std::size_t connections = 10'000;
+  std::size_t requests_per_connection = 0;  // 0: none
+  std::size_t client_min_rate_bytes = 100;  // a second
   std::size_t request_head_bytes = 16 * 1024;
   std::size_t request_target_bytes = 8 * 1024;
   std::size_t header_fields = 100;

@@ -169,6 +169,26 @@ class Process:
         wait_until(lambda: not self.is_running() and all(start_time(pid) is None for pid in victims[1:]), 10,
                    f"{self.name} does not die")
 
+    def rss_bytes(self):
+        """What it holds of memory."""
+        with open(f"/proc/{self.pid}/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_seconds(self):
+        """What it has used of the processors, in all its threads."""
+        with open(f"/proc/{self.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def is_sanitized(self):
+        """Whether it was built with a sanitizer, which keeps much memory for itself."""
+        with open(f"/proc/{self.pid}/maps") as maps:
+            return re.search(r"/lib[at]san", maps.read()) is not None
+
     def pause(self):
         """SIGSTOP, children too: it keeps its connections and answers nothing."""
         for pid in [self.pid] + descendants(self.pid):
