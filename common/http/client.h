@@ -46,9 +46,10 @@ class HttpCall final : private StreamUser, private ResponseSink {
   void on_broken(const Error& error) override;
   void on_connected() override;
   void on_response_interim(const ResponseHead&) override {}
+  void on_response_upgrade(const ResponseHead&) override {}  // never asked for
   void on_response_head(const ResponseHead& head) override { status_ = head.status; }
   void on_response_body(std::string_view bytes) override;
-  void on_response_end() override { is_complete_ = true; }
+  void on_response_end(std::span<const Field>) override { is_complete_ = true; }
   void on_timeout();
   void answer(const Result<HttpAnswer>& answer);
 

@@ -119,7 +119,7 @@ void HttpConnection::on_request_body(std::string_view bytes) {
   body_ += bytes;
 }
 
-void HttpConnection::on_request_end() {
+void HttpConnection::on_request_end(std::span<const Field>) {
   if (is_refused_) return;
   phase_ = Phase::Handling;
   timeout_.disarm();

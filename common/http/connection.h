@@ -39,7 +39,7 @@ class HttpConnection final : public ListHook<>, private StreamUser, private Requ
   void on_drained() override;
   void on_request_head(const RequestHead& head) override;
   void on_request_body(std::string_view bytes) override;
-  void on_request_end() override;
+  void on_request_end(std::span<const Field> trailers) override;
   void on_timeout();
 
   void consume(std::span<const char> bytes);

@@ -43,7 +43,7 @@ Side MessageParser::peer() const { return parser_.type == HTTP_REQUEST ? Side::D
 void MessageParser::start_message() {
   llhttp_reset(&parser_);
   phase_ = Phase::Head;
-  field_count_ = trailer_count_ = trailer_bytes_ = 0;
+  field_count_ = trailer_line_ = trailer_count_ = trailer_bytes_ = 0;
   name_ = start_line_ = {};
   value_begin_ = nullptr;
   value_bytes_ = 0;
@@ -53,6 +53,7 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
   const std::string_view fresh(bytes.data(), bytes.size());
   if (phase_ == Phase::Ended) start_message();
   if (phase_ == Phase::Body) return execute(fresh);
+  if (phase_ == Phase::Trailers) return read_trailers(fresh);
 
   // In the head: llhttp is given the whole of it at one go, from its first byte, so that all views are of one
   // buffer. It is asked twice at most before the last time: first with what came first, to refuse rubbish early.
@@ -87,8 +88,12 @@ Result<std::size_t> MessageParser::execute(std::string_view bytes) {
   switch (outcome) {
     case HPE_OK:
       return bytes.size();
-    case HPE_PAUSED:  // by on_message_complete
-      return static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
+    case HPE_PAUSED: {  // by on_message_complete, or behind the last chunk by on_chunk_head
+      const auto used = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
+      if (phase_ != Phase::Trailers) return used;
+      const auto more = read_trailers(bytes.substr(used));
+      return more ? Result<std::size_t>(used + *more) : more;
+    }
     default:
       // A callback of ours says why by itself; what code llhttp makes of its refusal depends on the callback.
       if (!error_.why.empty()) return tl::unexpected(error_);
@@ -96,10 +101,55 @@ Result<std::size_t> MessageParser::execute(std::string_view bytes) {
   }
 }
 
+/// Trailers are read here and not by llhttp: it says in pieces what a read splits, and cannot be asked again as for a
+/// head, since the body before them is gone; and a folded line could not be told from a split one.
+Result<std::size_t> MessageParser::read_trailers(std::string_view bytes) {
+  std::size_t used = 0;
+  while (used < bytes.size()) {
+    const std::size_t line_end = bytes.find('\n', used);
+    const std::string_view piece =
+        bytes.substr(used, line_end == std::string_view::npos ? line_end : line_end + 1 - used);
+    used += piece.size();
+    if (piece == "\r\n" && trailers_.empty()) {  // as nearly always
+      end_trailers();
+      break;
+    }
+    trailers_ += piece;
+    trailer_bytes_ += piece.size();
+    if (trailer_bytes_ > limits_.head_bytes) return failure(Code::HeadTooLarge, peer(), "the trailers are too large");
+    if (line_end == std::string_view::npos) break;
+    const std::string_view line = std::string_view(trailers_).substr(trailer_line_);
+    if (line == "\r\n") {
+      trailers_.resize(trailer_line_);
+      end_trailers();
+      break;
+    }
+    Field field;
+    if (!read_field_line(line, field)) return failure(Code::BadMessage, peer(), "a malformed trailer line");
+    if (++trailer_count_ > limits_.fields) return failure(Code::HeadTooLarge, peer(), "too many trailer fields");
+    if (!is_trailer_allowed(field.name)) trailers_.resize(trailer_line_);
+    trailer_line_ = trailers_.size();
+  }
+  return used;
+}
+
+void MessageParser::end_trailers() {
+  field_count_ = 0;
+  std::string_view rest = trailers_;
+  while (!rest.empty()) {
+    const std::size_t line_bytes = rest.find('\n') + 1;
+    read_field_line(rest.substr(0, line_bytes), scratch_.fields[field_count_++]);
+    rest.remove_prefix(line_bytes);
+  }
+  phase_ = Phase::Ended;
+  message_complete(fields());
+  release(trailers_);
+}
+
 bool MessageParser::finish() {
   if (phase_ != Phase::Body || llhttp_message_needs_eof(&parser_) == 0) return false;
   phase_ = Phase::Ended;
-  message_complete();
+  message_complete({});
   return true;
 }
 
@@ -139,19 +189,11 @@ int MessageParser::on_field_complete(llhttp_t* llhttp) {
       self.value_begin_ == nullptr ? std::string_view{} : std::string_view{self.value_begin_, self.value_bytes_};
   self.value_begin_ = nullptr;
   self.value_bytes_ = 0;
-  if (self.phase_ == Phase::Head) {
-    if (self.field_count_ >= self.limits_.fields) return self.fail(Code::HeadTooLarge, "too many fields");
-    Field& field = self.scratch_.fields[self.field_count_++];
-    field.name = self.name_;
-    field.value = trim_right(value);
-    field.id = field_id(field.name);
-    return 0;
-  }
-  // A trailer: dropped (RFC 9110 §6.5.1 allows it), after a look at how much of that there is.
-  self.trailer_bytes_ += self.name_.size() + value.size();
-  if (++self.trailer_count_ > self.limits_.fields || self.trailer_bytes_ > self.limits_.head_bytes) {
-    return self.fail(Code::HeadTooLarge, "too many trailer fields");
-  }
+  if (self.field_count_ >= self.limits_.fields) return self.fail(Code::HeadTooLarge, "too many fields");
+  Field& field = self.scratch_.fields[self.field_count_++];
+  field.name = self.name_;
+  field.value = trim_right(value);
+  field.id = field_id(field.name);
   return 0;
 }
 
@@ -189,10 +231,16 @@ int MessageParser::on_body_bytes(llhttp_t* llhttp, const char* at, std::size_t l
   return 0;
 }
 
+int MessageParser::on_chunk_head(llhttp_t* llhttp) {
+  if (llhttp->content_length > 0) return 0;
+  static_cast<MessageParser*>(llhttp->data)->phase_ = Phase::Trailers;
+  return HPE_PAUSED;
+}
+
 int MessageParser::on_message_complete(llhttp_t* llhttp) {
   auto& self = *static_cast<MessageParser*>(llhttp->data);
   self.phase_ = Phase::Ended;
-  self.message_complete();
+  self.message_complete({});
   return HPE_PAUSED;
 }
 
@@ -207,6 +255,7 @@ const llhttp_settings_t& MessageParser::settings() {
     made.on_header_value_complete = on_field_complete;
     made.on_headers_complete = on_head_complete;
     made.on_body = on_body_bytes;
+    made.on_chunk_header = on_chunk_head;
     made.on_message_complete = on_message_complete;
     return made;
   }();
@@ -232,6 +281,7 @@ ResponseParser::ResponseParser(const ParserLimits& limits, HeadScratch& scratch,
     : MessageParser(HTTP_RESPONSE, limits, scratch), sink_(sink) {}
 
 Result<std::size_t> ResponseParser::parse(std::span<const char> bytes) {
+  HF_ASSERT(!is_upgraded_);
   std::size_t used = 0;
   do {
     is_interim_ = false;
@@ -249,7 +299,13 @@ Result<bool> ResponseParser::head_complete() {
   head.reason = start_line_;
   head.fields = fields();
   if (const auto judged = judge_response(head, method_); !judged) return tl::unexpected(judged.error());
-  if (head.status == 101) return failure(Code::BadMessage, Side::Upstream, "a 101 that nobody asked for");
+  if (head.status == 101) {
+    if (!is_upgrade_asked_) return failure(Code::BadMessage, Side::Upstream, "a 101 that nobody asked for");
+    if (!asks_upgrade(head)) return failure(Code::BadMessage, Side::Upstream, "a 101 that does not say to what");
+    is_upgraded_ = true;
+    sink_.on_response_upgrade(head);
+    return true;
+  }
   is_interim_ = head.status < 200;
   if (is_interim_) {
     sink_.on_response_interim(head);
@@ -259,8 +315,8 @@ Result<bool> ResponseParser::head_complete() {
   return is_bodiless(method_, head.status);
 }
 
-void ResponseParser::message_complete() {
-  if (!is_interim_) sink_.on_response_end();
+void ResponseParser::message_complete(std::span<const Field> trailers) {
+  if (!is_interim_ && !is_upgraded_) sink_.on_response_end(trailers);
 }
 
 }  // namespace holdfast

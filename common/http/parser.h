@@ -23,7 +23,7 @@ namespace holdfast {
 struct ParserLimits {
   std::size_t head_bytes = 16 * 1024;
   std::size_t target_bytes = 8 * 1024;
-  std::size_t fields = 100;  // of a head; trailers are counted apart by the same number
+  std::size_t fields = 100;  // of a head; trailers are counted apart, by the same number and bytes
 };
 
 /// Room for one head's fields. One for a thread is enough: a head is parsed at one go.
@@ -52,7 +52,7 @@ class MessageParser {
   /// The peer ended the stream. True where that ends the message well.
   bool finish();
 
-  enum class Phase { Head, Body, Ended };
+  enum class Phase { Head, Body, Trailers, Ended };
 
   static const llhttp_settings_t& settings();
   static int on_url(llhttp_t*, const char*, std::size_t);
@@ -62,12 +62,13 @@ class MessageParser {
   static int on_field_complete(llhttp_t*);
   static int on_head_complete(llhttp_t*);
   static int on_body_bytes(llhttp_t*, const char*, std::size_t);
+  static int on_chunk_head(llhttp_t*);
   static int on_message_complete(llhttp_t*);
 
   /// The head is whole: `start_line_` and `fields()` are set. True where no body follows.
   virtual Result<bool> head_complete() = 0;
   virtual void body(std::string_view bytes) = 0;
-  virtual void message_complete() = 0;
+  virtual void message_complete(std::span<const Field> trailers) = 0;
 
   std::span<const Field> fields() const { return {scratch_.fields.data(), field_count_}; }
 
@@ -77,6 +78,8 @@ class MessageParser {
  private:
   int fail(Code code, std::string_view why);
   Result<std::size_t> execute(std::string_view bytes);
+  Result<std::size_t> read_trailers(std::string_view bytes);
+  void end_trailers();
   void start_message();
   Side peer() const;
 
@@ -87,6 +90,8 @@ class MessageParser {
   std::string partial_;     // an incomplete head
   std::string_view input_;  // what is being executed
   std::size_t field_count_ = 0;
+  std::string trailers_;  // the lines of those that go on, and behind them the one under way
+  std::size_t trailer_line_ = 0;
   std::size_t trailer_count_ = 0;
   std::size_t trailer_bytes_ = 0;
   std::string_view name_;
@@ -98,7 +103,8 @@ class RequestSink {
  public:
   virtual void on_request_head(const RequestHead& head) = 0;  // its views die with this call
   virtual void on_request_body(std::string_view bytes) = 0;   // likewise
-  virtual void on_request_end() = 0;
+  /// `trailers`: those that may go on (is_trailer_allowed); the others are dropped.
+  virtual void on_request_end(std::span<const Field> trailers) = 0;
 
  protected:
   ~RequestSink() = default;
@@ -118,7 +124,7 @@ class RequestParser final : private MessageParser {
  private:
   Result<bool> head_complete() override;
   void body(std::string_view bytes) override { sink_.on_request_body(bytes); }
-  void message_complete() override { sink_.on_request_end(); }
+  void message_complete(std::span<const Field> trailers) override { sink_.on_request_end(trailers); }
 
   RequestSink& sink_;
 };
@@ -126,9 +132,11 @@ class RequestParser final : private MessageParser {
 class ResponseSink {
  public:
   virtual void on_response_interim(const ResponseHead& head) = 0;  // 1xx; the final head follows
+  /// A 101 that was asked for. Nothing follows: what comes behind this head is no HTTP.
+  virtual void on_response_upgrade(const ResponseHead& head) = 0;
   virtual void on_response_head(const ResponseHead& head) = 0;
   virtual void on_response_body(std::string_view bytes) = 0;
-  virtual void on_response_end() = 0;
+  virtual void on_response_end(std::span<const Field> trailers) = 0;
 
  protected:
   ~ResponseSink() = default;
@@ -138,22 +146,32 @@ class ResponseParser final : private MessageParser {
  public:
   ResponseParser(const ParserLimits& limits, HeadScratch& scratch, ResponseSink& sink);
 
-  /// Says which request the next response answers: HEAD has no body, whatever the fields say.
-  void expect_answer_to(Method method) { method_ = method; }
-  /// Parses at most to the end of one final response; interim ones pass on the way. Returns how many bytes it used.
+  /// Says which request the next response answers: HEAD has no body, whatever the fields say, and only one that asked
+  /// for an upgrade may be answered with 101.
+  void expect_answer_to(Method method, bool upgrade_asked = false) {
+    method_ = method;
+    is_upgrade_asked_ = upgrade_asked;
+    is_upgraded_ = false;
+  }
+  /// Parses at most to the end of one final response; interim ones pass on the way. Returns how many bytes it used:
+  /// after a 101, exactly those up to the end of its head, and then it is not to be called again.
   Result<std::size_t> parse(std::span<const char> bytes);
   /// The server ended the stream: true where that completes a response whose end is the connection's.
   bool finish() { return MessageParser::finish(); }
+  /// The connection is a tunnel from now on.
+  bool is_upgraded() const { return is_upgraded_; }
   using MessageParser::is_between;
 
  private:
   Result<bool> head_complete() override;
   void body(std::string_view bytes) override { sink_.on_response_body(bytes); }
-  void message_complete() override;
+  void message_complete(std::span<const Field> trailers) override;
 
   ResponseSink& sink_;
   Method method_ = Method::Get;
   bool is_interim_ = false;
+  bool is_upgrade_asked_ = false;
+  bool is_upgraded_ = false;
 };
 
 }  // namespace holdfast

@@ -189,6 +189,71 @@ bool is_one_field_a_line(std::string_view raw, std::span<const Field> fields) {
   return ends_line(line);
 }
 
+bool read_field_line(std::string_view line, Field& field) {
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos || !line.ends_with("\r\n")) return false;
+  field.name = line.substr(0, colon);
+  field.value = trim(line.substr(colon + 1, line.size() - colon - 3));
+  field.id = field_id(field.name);
+  return is_token(field.name) && is_field_content(field.value);
+}
+
+bool is_trailer_allowed(std::string_view name) {
+  // Framing, routing, authentication, request modifiers, response controls, caching, content format; and what proxies
+  // say of a request. Whole families by their first letters.
+  static constexpr std::array<std::string_view, 36> kNever{"accept-ranges",
+                                                           "age",
+                                                           "alt-svc",
+                                                           "authentication-info",
+                                                           "authorization",
+                                                           "cache-control",
+                                                           "connection",
+                                                           "cookie",
+                                                           "date",
+                                                           "expect",
+                                                           "expires",
+                                                           "forwarded",
+                                                           "host",
+                                                           "http2-settings",
+                                                           "idempotency-key",
+                                                           "keep-alive",
+                                                           "lb-drain",
+                                                           "location",
+                                                           "max-forwards",
+                                                           "origin",
+                                                           "pragma",
+                                                           "range",
+                                                           "referer",
+                                                           "retry-after",
+                                                           "set-cookie",
+                                                           "strict-transport-security",
+                                                           "te",
+                                                           "trailer",
+                                                           "transfer-encoding",
+                                                           "upgrade",
+                                                           "vary",
+                                                           "via",
+                                                           "warning",
+                                                           "www-authenticate",
+                                                           "x-real-ip",
+                                                           "x-request-id"};
+  static constexpr std::array<std::string_view, 8> kNeverBegin{
+      "access-control-", "content-", "if-", "proxy-", "sec-", "x-accel-", "x-forwarded-", "x-http-method"};
+  const auto is_name = [name](std::string_view never) { return equals_ignoring_case(name, never); };
+  const auto begins_name = [name](std::string_view never) {
+    return equals_ignoring_case(name.substr(0, never.size()), never);
+  };
+  if (is_name("content-digest")) return true;  // made to stand here (RFC 9530 §2)
+  return std::none_of(kNever.begin(), kNever.end(), is_name) &&
+         std::none_of(kNeverBegin.begin(), kNeverBegin.end(), begins_name);
+}
+
+bool asks_upgrade(const MessageHead& head) {
+  const Field* upgrade = head.find(FieldId::Upgrade);
+  return upgrade != nullptr && !upgrade->value.empty() && head.version == Version::Http11 &&
+         connection_names(head.connection, "upgrade");
+}
+
 bool is_valid_target(Method method, std::string_view target) {
   if (target.empty() || !is_visible_ascii(target)) return false;
   if (target.find('#') != std::string_view::npos) return false;  // a fragment is never sent (RFC 9112 §3.2)

@@ -25,6 +25,18 @@ Result<void> judge_response(ResponseHead& head, Method method);
 /// line, every line ended by CR LF: no folded line, no bare LF, nothing between.
 bool is_one_field_a_line(std::string_view raw, std::span<const Field> fields);
 
+/// Reads `line`, a header or trailer line with its CR LF, into `field`. False where it is not exactly that: a token, a
+/// colon, a value without control bytes.
+bool read_field_line(std::string_view line, Field& field);
+
+/// True where a field of this name may stand in a trailer section (RFC 9110 §6.5.1): none that is needed before the
+/// body, or that could be taken for one that was judged in the head. Who forwards a message drops the others.
+bool is_trailer_allowed(std::string_view name);
+
+/// True where the head names a protocol to go on with, and its Connection names Upgrade (RFC 9110 §7.8). In HTTP/1.0
+/// that means nothing.
+bool asks_upgrade(const MessageHead& head);
+
 /// A target in one of the forms of RFC 9112 §3.2 that `method` may have, of visible ASCII and without fragment.
 bool is_valid_target(Method method, std::string_view target);
 

@@ -228,7 +228,7 @@ void DownstreamConnection::on_request_body(std::string_view bytes) {
   if (exchange_ != nullptr) exchange_->on_request_body(bytes);
 }
 
-void DownstreamConnection::on_request_end() {
+void DownstreamConnection::on_request_end(std::span<const Field>) {
   if (exchange_ == nullptr) return;  // it was answered early: the connection is closing
   enter(Phase::Busy);
   exchange_->on_request_end();

@@ -83,7 +83,7 @@ class DownstreamConnection final : public ListHook<>, private StreamUser, privat
   void on_drained() override;
   void on_request_head(const RequestHead& head) override;
   void on_request_body(std::string_view bytes) override;
-  void on_request_end() override;
+  void on_request_end(std::span<const Field> trailers) override;
   Result<void> write_response(std::initializer_list<std::string_view> pieces) override;
   std::size_t unsent_bytes() const override { return stream_.unsent_bytes(); }
   void want_request_body(bool is_wanted) override;

@@ -72,9 +72,10 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   void on_connected() override;
   void on_drained() override;
   void on_response_interim(const ResponseHead& head) override;
+  void on_response_upgrade(const ResponseHead&) override {}  // not asked for yet
   void on_response_head(const ResponseHead& head) override;
   void on_response_body(std::string_view bytes) override;
-  void on_response_end() override { is_complete_ = true; }
+  void on_response_end(std::span<const Field>) override { is_complete_ = true; }
   void on_idle_timeout();
   void fail(AttemptResult result);
   AttemptResult result_of(const Error& error) const;

@@ -21,16 +21,21 @@ struct Journal final : RequestSink, ResponseSink {
     fields(head);
   }
   void on_request_body(std::string_view bytes) override { text += bytes; }
-  void on_request_end() override { text += "."; }
+  void on_request_end(std::span<const Field> trailers) override { end(trailers); }
   void on_response_interim(const ResponseHead& head) override { on_response_head(head); }
   void on_response_head(const ResponseHead& head) override {
     text += "|" + std::to_string(head.status) + " " + std::string(head.reason);
     fields(head);
   }
   void on_response_body(std::string_view bytes) override { text += bytes; }
-  void on_response_end() override { text += "."; }
+  void on_response_upgrade(const ResponseHead& head) override { on_response_head(head); }
+  void on_response_end(std::span<const Field> trailers) override { end(trailers); }
 
  private:
+  void end(std::span<const Field> trailers) {
+    for (const Field& field : trailers) text += ";" + std::string(field.name) + "=" + std::string(field.value);
+    text += ".";
+  }
   void fields(const MessageHead& head) {
     for (const Field& field : head.fields) text += ";" + std::string(field.name) + "=" + std::string(field.value);
     text += "|";

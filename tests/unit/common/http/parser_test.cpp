@@ -18,7 +18,7 @@ struct Journal final : RequestSink, ResponseSink {
     text += std::string(head.method_text) + " " + std::string(head.target) + fields(head);
   }
   void on_request_body(std::string_view bytes) override { body += bytes; }
-  void on_request_end() override { end(); }
+  void on_request_end(std::span<const Field> trailers) override { end(trailers); }
   void on_response_interim(const ResponseHead& head) override {
     text += "interim " + std::to_string(head.status) + "; ";
   }
@@ -26,16 +26,20 @@ struct Journal final : RequestSink, ResponseSink {
     text += std::to_string(head.status) + " " + std::string(head.reason) + fields(head);
   }
   void on_response_body(std::string_view bytes) override { body += bytes; }
-  void on_response_end() override { end(); }
+  void on_response_upgrade(const ResponseHead& head) override {
+    text += "upgrade " + std::to_string(head.status) + fields(head);
+  }
+  void on_response_end(std::span<const Field> trailers) override { end(trailers); }
 
  private:
-  static std::string fields(const MessageHead& head) {
+  static std::string list(std::span<const Field> fields) {
     std::string all;
-    for (const Field& field : head.fields) all += " [" + std::string(field.name) + "=" + std::string(field.value) + "]";
-    return all + (head.keep_alive ? "" : " closes");
+    for (const Field& field : fields) all += " [" + std::string(field.name) + "=" + std::string(field.value) + "]";
+    return all;
   }
-  void end() {
-    text += " {" + body + "}; ";
+  static std::string fields(const MessageHead& head) { return list(head.fields) + (head.keep_alive ? "" : " closes"); }
+  void end(std::span<const Field> trailers) {
+    text += " {" + body + "}" + list(trailers) + "; ";
     body.clear();
   }
 };
@@ -86,13 +90,14 @@ TEST_CASE("requests read the same however they were split") {
       "\r\nGET /a HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nY:  b \t\r\n\r\n"
       "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
       "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: "
-      "gone\r\n\r\n"
+      "gone\r\nX-Sum:  1 \r\nx-empty:\r\n\r\n"
       "GET /d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
       "GET http://h:80/e HTTP/1.0\r\n\r\n"
       "OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n";
   const std::string expected =
       "GET /a [Host=x] [X-Empty=] [Y=b] {}; POST /b [Host=x] [Content-Length=3] {abc}; "
-      "POST /c [Host=x] [Transfer-Encoding=Chunked] {abcde}; GET /d [Host=x] [Connection=close] closes {}; "
+      "POST /c [Host=x] [Transfer-Encoding=Chunked] {abcde} [X-Sum=1] [x-empty=]; GET /d [Host=x] [Connection=close] "
+      "closes {}; "
       "GET http://h:80/e closes {}; OPTIONS * [Host=[::1]:80] {}; ";
   for (const std::size_t step : kSteps) CHECK(requests(bytes, step) == expected);
 }
@@ -103,10 +108,12 @@ TEST_CASE("responses read the same however they were split, interim ones on thei
       "2\r\n\r\nhi"
       "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"
       "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"
-      "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+      "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nServer-Timing: "
+      "db\r\nContent-Length: 9\r\n\r\n";
   const std::string expected =
       "interim 100; interim 103; 200 OK [Content-Length=2] {hi}; 302 Found [Location=/x] [Content-Length=0] {}; "
-      "204 No Content {}; 304 Not Modified [Content-Length=9] {}; 200  [Transfer-Encoding=chunked] {x}; ";
+      "204 No Content {}; 304 Not Modified [Content-Length=9] {}; 200  [Transfer-Encoding=chunked] {x} "
+      "[Server-Timing=db]; ";
   for (const std::size_t step : kSteps) CHECK(responses(bytes, step) == expected);
 }
 
@@ -207,6 +214,105 @@ TEST_CASE("a response that could be read in two ways is refused") {
       CHECK(is_refused(responses(bytes, step)));
     }
   }
+}
+
+TEST_CASE("a trailer is judged as strictly as a header, and none that the head decides goes on") {
+  const std::string start = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+  const std::string read = "POST / [Host=a] [Transfer-Encoding=chunked] {}";
+  for (const std::size_t step : kSteps) {
+    for (const std::string name : {"Transfer-Encoding",
+                                   "content-length",
+                                   "HOST",
+                                   "Connection",
+                                   "Keep-Alive",
+                                   "Proxy-Connection",
+                                   "TE",
+                                   "Trailer",
+                                   "Upgrade",
+                                   "Authorization",
+                                   "Proxy-Authorization",
+                                   "WWW-Authenticate",
+                                   "Cookie",
+                                   "Set-Cookie",
+                                   "Content-Type",
+                                   "Content-Encoding",
+                                   "Content-Range",
+                                   "Cache-Control",
+                                   "Expires",
+                                   "If-Match",
+                                   "Range",
+                                   "Expect",
+                                   "Location",
+                                   "X-Forwarded-For",
+                                   "Forwarded",
+                                   "Via",
+                                   "X-Request-ID",
+                                   "Idempotency-Key",
+                                   "Lb-Drain",
+                                   "Retry-After"}) {
+      CAPTURE(name);
+      CHECK(requests(start + "A: 1\r\n" + name + ": b\r\nC: 3\r\n\r\n", step) == read + " [A=1] [C=3]; ");
+    }
+    CHECK(requests(start + "Content-Digest: x\r\nETag: y\r\n\r\n", step) == read + " [Content-Digest=x] [ETag=y]; ");
+    for (const std::string lines :
+         {"A : 1\r\n", ": 1\r\n", "A\r\n", "A: 1\r\n b\r\n", " A: 1\r\n", "A: 1\n", "A: 1\r\r\n", "A: b\rC: d\r\n",
+          "A: \x01\r\n", "A b: 1\r\n", "\rX: 1\r\n", "\n", "A: 1\r\n\n", "Host : b\r\n", "Host: b\r\n c\r\n"}) {
+      CAPTURE(lines);
+      CHECK(is_refused(requests(start + lines + "\r\n", step)));
+    }
+    CHECK(is_refused(requests(start + std::string("A: \0\r\n\r\n", 9), step)));
+    // What is dropped counts as well, and so does a line that never ends.
+    std::string many = start;
+    for (int i = 0; i < 200; ++i) many += "Host: a\r\n";
+    CHECK(is_refused(requests(many + "\r\n", step)));
+    CHECK(is_refused(requests(start + "Host: " + std::string(20'000, 'a'), step)));
+    CHECK(is_refused(requests(start + std::string(20'000, 'a'), step)));
+  }
+}
+
+TEST_CASE("a 101 that was asked for ends HTTP exactly behind its head") {
+  const std::string tunnel = "HTTP/1.1 200 OK\r\n\r\n";
+  for (const std::string extra : {"", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    const std::string head =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n" + extra + "\r\n";
+    for (const bool is_after_interim : {false, true}) {
+      const std::string bytes = (is_after_interim ? "HTTP/1.1 103 Hints\r\n\r\n" : "") + head;
+      HeadScratch scratch;
+      Journal journal;
+      ResponseParser parser({}, scratch, journal);
+      parser.expect_answer_to(Method::Get, true);
+      const std::string all = bytes + tunnel;
+      const auto used = parser.parse(all);
+      REQUIRE(used.has_value());
+      CHECK(*used == bytes.size());
+      CHECK(parser.is_upgraded());
+      CHECK(journal.text.find("upgrade 101 [Connection=Upgrade] [Upgrade=x]") != std::string::npos);
+      CHECK(journal.text.find("{") == std::string::npos);
+    }
+    HeadScratch scratch;
+    Journal journal;
+    ResponseParser parser({}, scratch, journal);
+    parser.expect_answer_to(Method::Get, true);
+    const std::string text = feed(parser, journal, head, 1);
+    CHECK(text.starts_with("upgrade 101"));
+    CHECK(parser.is_upgraded());
+  }
+  for (const std::string head : {"HTTP/1.1 101 X\r\n\r\n", "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n",
+                                 "HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n",
+                                 "HTTP/1.0 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"}) {
+    CAPTURE(head);
+    HeadScratch scratch;
+    Journal journal;
+    ResponseParser parser({}, scratch, journal);
+    parser.expect_answer_to(Method::Get, true);
+    CHECK(is_refused(feed(parser, journal, head, 100)));
+  }
+  HeadScratch scratch;
+  Journal journal;
+  ResponseParser parser({}, scratch, journal);
+  parser.expect_answer_to(Method::Get, true);
+  CHECK_FALSE(is_refused(feed(parser, journal, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", 7)));
+  CHECK_FALSE(parser.is_upgraded());
 }
 
 TEST_CASE("every size has its bound, and what is within it is taken") {
