@@ -115,7 +115,8 @@ std::string AdminApi::upstreams_json() const {
   for (const auto& pool : snapshot_.pools) {
     Json servers = Json::array();
     for (const auto& server : pool->servers()) servers.push_back(server_json(*server, health_.of(*server)));
-    pools.push_back({{"name", pool->name()}, {"policy", "round_robin"}, {"upstreams", std::move(servers)}});
+    pools.push_back(
+        {{"name", pool->name()}, {"policy", pool->settings().policy.text()}, {"upstreams", std::move(servers)}});
   }
   return Json{{"pools", std::move(pools)}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -2,6 +2,7 @@
 
 #include "common/units.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <string>
@@ -10,6 +11,8 @@ namespace holdfast::lb {
 namespace {
 
 constexpr std::string_view kServerAllowed = "host:port or [v6]:port";
+constexpr std::string_view kPolicyAllowed =
+    "round_robin, least_requests, random, first, hash client_ip, hash path, hash header NAME, hash cookie NAME";
 constexpr std::string_view kStatusAllowed = "a status or range of them, such as 204 or 200-299";
 
 Wrong parse_status(std::vector<StatusRange>& ranges, std::string_view text) {
@@ -54,6 +57,49 @@ Wrong parse_authority(ServerSettings& server, std::string_view text) {
   return std::nullopt;
 }
 
+/// `hash header X-User`, and a Caddyfile's words for the same.
+Wrong parse_policy(PolicySettings& policy, std::string_view text) {
+  std::vector<std::string_view> words;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find(' ', at), text.size());
+    if (end > at) words.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  if (words.empty()) return "empty";
+  struct Word {
+    std::string_view word;
+    Policy policy;
+  };
+  constexpr Word kWords[] = {{"round_robin", Policy::RoundRobin},
+                             {"least_requests", Policy::LeastRequests},
+                             {"least_conn", Policy::LeastRequests},
+                             {"random", Policy::Random},
+                             {"first", Policy::First},
+                             {"hash", Policy::Hash}};
+  struct Source {
+    std::string_view word;
+    HashSource source;
+    bool is_named;
+  };
+  constexpr Source kSources[] = {{"client_ip", HashSource::ClientIp, false}, {"ip_hash", HashSource::ClientIp, false},
+                                 {"path", HashSource::Path, false},          {"uri_hash", HashSource::Path, false},
+                                 {"header", HashSource::Header, true},       {"cookie", HashSource::Cookie, true}};
+  std::size_t at = 0;
+  for (const Word& one : kWords) {
+    if (one.word != words[0]) continue;
+    policy = {.policy = one.policy, .source = {}, .name = {}};
+    if (one.policy != Policy::Hash) return words.size() == 1 ? std::nullopt : Wrong("a word too many");
+    at = 1;
+  }
+  for (const Source& one : kSources) {
+    if (at >= words.size() || one.word != words[at]) continue;
+    if (words.size() != at + (one.is_named ? 2U : 1U)) return one.is_named ? "its name is missing" : "a word too many";
+    policy = {.policy = Policy::Hash, .source = one.source, .name = one.is_named ? std::string(words[at + 1]) : ""};
+    return std::nullopt;
+  }
+  return at == 1 ? "hash by what?" : "no such policy";
+}
+
 struct QueueView {
   PoolSettings& pool;
 };
@@ -74,6 +120,7 @@ void describe(Keys& keys, ServerSettings& server) {
       [&server] { return server.authority; });
   keys.add("name", server.name, "what logs and metrics call it; its address where left out");
   keys.add("weight", server.weight, "its share of the requests, beside the others'", 1U, 1000U);
+  keys.add("backup", server.is_backup, "gets requests only while no other is healthy");
 }
 
 void describe(Keys& keys, HealthSettings& health) {
@@ -151,7 +198,10 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
         }
         return std::nullopt;
       });
-  keys.add_choice<Policy>("policy", pool.policy, "who gets the next request", {{"round_robin", Policy::RoundRobin}});
+  keys.add_scalar(
+      "policy", "who gets the next request", kPolicyAllowed,
+      [&pool](std::string_view text) { return parse_policy(pool.policy, text); },
+      [&pool] { return pool.policy.text(); });
   keys.section("health", pool.health, "active checks");
   keys.section("passive", pool.passive, "failures that clients meet");
   keys.section("retry", pool.retry, "when an attempt fails");

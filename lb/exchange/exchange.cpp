@@ -62,6 +62,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   deadline_ = since_ + share.settings.retry.deadline;
 
   tried_.assign(share.pool->servers().size(), 0);
+  key_ = share.policy.key(head, client.address, client.is_trusted);
   attempts_ = rounds_ = 0;
   has_paused_ = false;
   last_error_ = LocalError::DestinationUnavailable;
@@ -255,7 +256,7 @@ Phase Exchange::step() {
 Phase Exchange::pick() {
   const TimePoint now = context_.loop.now();
   if (now >= deadline_) return give_up(last_error_);
-  const Pick picked = share_->policy.pick(tried_);
+  const Pick picked = share_->policy.pick({.tried = tried_, .key = key_});
   if (picked.server == nullptr) return wait_in_queue(std::chrono::ceil<std::chrono::milliseconds>(deadline_ - now));
   if (picked.is_repeat && !has_paused_) {
     const double dice = static_cast<double>(context_.dice()) / static_cast<double>(std::minstd_rand::max());

@@ -119,6 +119,7 @@ class Exchange final : public Waiter, private ResponseReceiver {
 
   // The attempts.
   std::vector<std::uint8_t> tried_;  // by the server's index
+  std::uint64_t key_ = 0;            // what policy `hash` goes by
   unsigned attempts_ = 0;
   unsigned rounds_ = 0;  // how often all servers had been tried
   bool has_paused_ = false;

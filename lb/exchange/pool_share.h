@@ -24,7 +24,7 @@ struct PoolShare {
   std::shared_ptr<ServerPool> pool;
   const PoolSettings& settings;
   PoolCounters& counters;
-  RoundRobin policy;
+  Balancer policy;
   WaitQueue queue;
   std::vector<std::unique_ptr<Endpoint>> endpoints;  // by the server's index
 };

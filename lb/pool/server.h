@@ -1,4 +1,4 @@
-// One server of a pool: what never changes about it, its state for the workers to read, and each worker's counters.
+// One server of a pool: what never changes about it, what the workers read of it, and each worker's counters.
 // Thread: any reads; each part names its one writer.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include "lb/pool/settings.h"
 #include "lb/pool/state.h"
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <span>
@@ -17,14 +18,15 @@ namespace holdfast::lb {
 class Server {
  public:
   Server(const ServerSettings& settings, std::size_t index, std::size_t worker_count)
-      : settings_(settings), index_(index) {
+      : settings_(settings), index_(index), weight_(settings.weight), share_(settings.weight * kShareUnit) {
     for (std::size_t i = 0; i < worker_count; ++i) counters_.push_back(std::make_unique<ServerCounters>());
   }
 
   const std::string& name() const { return settings_.name; }
   const std::string& authority() const { return settings_.authority; }
   const Address& address() const { return settings_.address; }
-  unsigned weight() const { return settings_.weight; }
+  const ServerSettings& settings() const { return settings_; }
+  bool is_backup() const { return settings_.is_backup; }
   /// Its place in its pool.
   std::size_t index() const { return index_; }
 
@@ -32,14 +34,33 @@ class Server {
   /// Thread: control.
   void publish(State state) { state_.store(state, std::memory_order_relaxed); }
 
+  /// As configured, or as the operator has set it since.
+  unsigned weight() const { return weight_.load(std::memory_order_relaxed); }
+  /// Its part of the pool's requests beside the others': its weight in hundredths, less while it starts slowly.
+  unsigned share() const { return share_.load(std::memory_order_relaxed); }
+  /// Thread: control. `percent` of its weight, 1 to 100.
+  void publish_weight(unsigned weight, unsigned percent) {
+    weight_.store(weight, std::memory_order_relaxed);
+    share_.store(weight * percent * kShareUnit / 100, std::memory_order_relaxed);
+  }
+  static constexpr unsigned kShareUnit = 100;
+
   /// Written by that worker alone.
   ServerCounters& counters(std::size_t worker) { return *counters_[worker]; }
   std::span<const std::unique_ptr<ServerCounters>> counters() const { return counters_; }
+  /// Attempts under way, over all workers.
+  std::int64_t in_flight() const {
+    std::int64_t all = 0;
+    for (const auto& one : counters_) all += one->in_flight.value();
+    return all;
+  }
 
  private:
   ServerSettings settings_;
   std::size_t index_;
   std::atomic<State> state_{State::Unknown};
+  std::atomic<unsigned> weight_;
+  std::atomic<unsigned> share_;
   std::vector<std::unique_ptr<ServerCounters>> counters_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -68,13 +69,25 @@ struct ServerSettings {
   std::string authority;  // as written: host:port
   Address address;        // resolved
   unsigned weight = 1;
+  unsigned max_requests = 0;  // at a time, over all workers; 0: any number
+  bool is_backup = false;     // gets requests only while no other may
 };
 
-enum class Policy { RoundRobin };
+enum class Policy : std::uint8_t { RoundRobin, LeastRequests, Random, First, Hash };
+/// What of a request `hash` looks at.
+enum class HashSource : std::uint8_t { ClientIp, Path, Header, Cookie };
+
+struct PolicySettings {
+  Policy policy = Policy::RoundRobin;
+  HashSource source = HashSource::ClientIp;
+  std::string name;  // of the header field or the cookie
+  /// As the configuration has it.
+  std::string text() const;
+};
 
 struct PoolSettings {
   std::string name;
-  Policy policy = Policy::RoundRobin;
+  PolicySettings policy;
   std::vector<ServerSettings> servers;
   HealthSettings health;
   PassiveSettings passive;

@@ -28,7 +28,7 @@ WRONG = [
     ("upstreams: [127.0.0.1:2]\n", "listen: missing"),
     ("listen: 127.0.0.1:1\n", "upstreams: missing"),
     ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nlimits: {request_head: 1GiB}\n", "limits.request_head: '1GiB': out of range"),
-    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nlb_policy: fair\n", "policy: 'fair': no such choice; allowed: round_robin"),
+    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nlb_policy: fair\n", "policy: 'fair': no such policy; allowed: round_robin"),
     ("listen: 127.0.0.1:1\nupstreams: [no-such-name.invalid:80]\n", "'no-such-name.invalid:80': the name has no address"),
 ]
 

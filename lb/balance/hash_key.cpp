@@ -1,0 +1,64 @@
+#include "lb/balance/hash_key.h"
+
+namespace holdfast::lb {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+std::string_view client_of(const RequestHead& head, std::string_view peer, bool is_trusted) {
+  if (!is_trusted) return peer;
+  std::string_view named;  // of several fields the last was written last
+  for (const Field& field : head.fields) {
+    if (field.id != FieldId::XForwardedFor) continue;
+    const auto comma = field.value.rfind(',');
+    named = trimmed(comma == std::string_view::npos ? field.value : field.value.substr(comma + 1));
+  }
+  return named.empty() ? peer : named;
+}
+
+}  // namespace
+
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return mixed(hash);
+}
+
+std::optional<std::string_view> cookie_value(std::string_view cookies, std::string_view name) {
+  while (!cookies.empty()) {
+    const auto end = cookies.find(';');
+    const std::string_view pair = trimmed(cookies.substr(0, end));
+    if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') {
+      return pair.substr(name.size() + 1);
+    }
+    if (end == std::string_view::npos) break;
+    cookies.remove_prefix(end + 1);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> hash_key(const PolicySettings& policy, const RequestHead& head, std::string_view client,
+                                      bool is_trusted) {
+  switch (policy.source) {
+    case HashSource::ClientIp:
+      return hash_of(client_of(head, client, is_trusted));
+    case HashSource::Path:
+      return hash_of(head.target.substr(0, head.target.find('?')));
+    case HashSource::Header:
+      if (const Field* field = head.find(policy.name)) return hash_of(field->value);
+      return std::nullopt;
+    case HashSource::Cookie:
+      for (const Field& field : head.fields) {
+        if (!equals_ignoring_case(field.name, "cookie")) continue;
+        if (const auto value = cookie_value(field.value, policy.name)) return hash_of(*value);
+      }
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace holdfast::lb

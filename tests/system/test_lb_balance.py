@@ -1,0 +1,92 @@
+"""Who gets the next request: policies, weights, limits, backups."""
+from collections import Counter
+
+from system.upstream import Client, Upstream, ask, eventually, response
+
+
+def named(upstream, count):
+    """So many servers, each of which answers with its address."""
+    servers = []
+    for number in range(count):
+        servers.append(upstream(lambda request, number=number: response(body=str(number).encode())))
+    return servers
+
+
+def listed(servers):
+    return "[" + ", ".join(f"'{server.address}'" for server in servers) + "]"
+
+
+def picks(lb, count, **options):
+    client = Client(lb.public)
+    names = Counter(int(client.get(**options)[2]) for _ in range(count))
+    client.close()
+    return names
+
+
+def test_weights_are_shares(start_lb, upstream):
+    servers = named(upstream, 2)
+    lb = start_lb(f"workers: 1\nupstreams: [{{address: '{servers[0].address}', weight: 3}}, '{servers[1].address}']\n")
+    assert picks(lb, 40) == {0: 30, 1: 10}
+
+
+def test_first_takes_the_first_that_lives(start_lb, upstream):
+    servers = named(upstream, 3)
+    lb = start_lb(f"policy: first\nupstreams: {listed(servers)}\nhealth: {{uri: /health, interval: 50ms}}\n")
+    assert picks(lb, 10) == {0: 10}
+    servers[0].die()
+    eventually(lambda: lb.states()[servers[0].address] != "healthy")
+    assert picks(lb, 10) == {1: 10}
+
+
+def test_random_and_least_requests_use_every_server(start_lb, upstream):
+    for policy in ("random", "least_requests"):
+        servers = named(upstream, 3)
+        lb = start_lb(f"policy: {policy}\nupstreams: {listed(servers)}\n")
+        assert set(picks(lb, 100)) == {0, 1, 2}, policy
+
+
+def test_hash_keeps_a_key_at_its_server_and_moves_it_only_when_that_one_goes(start_lb, upstream):
+    servers = named(upstream, 4)
+    lb = start_lb(f"policy: hash cookie sid\nupstreams: {listed(servers)}\nhealth: {{uri: /health, interval: 50ms}}\n")
+
+    def homes():
+        return {key: int(ask(lb.public, fields=[("Cookie", f"a=b; sid={key}")])[2]) for key in range(40)}
+    before = homes()
+    assert set(before.values()) == {0, 1, 2, 3}
+    assert homes() == before, "whatever the worker and the connection"
+    servers[2].die()
+    eventually(lambda: lb.states()[servers[2].address] != "healthy")
+    after = homes()
+    assert {key for key in before if before[key] != after[key]} == {key for key in before if before[key] == 2}
+    servers[2].listen()
+    eventually(lambda: lb.states()[servers[2].address] == "healthy")
+    assert homes() == before
+    assert len(picks(lb, 60)) == 4, "requests without the cookie go anywhere"
+
+
+def test_hash_by_path_header_and_client(start_lb, upstream):
+    servers = named(upstream, 4)
+    lb = start_lb(f"policy: hash path\nupstreams: {listed(servers)}\n")
+    assert len({ask(lb.public, f"/a?{i}")[2] for i in range(12)}) == 1
+    assert len({ask(lb.public, f"/{i}")[2] for i in range(40)}) == 4
+    lb = start_lb(f"policy: hash header X-User\nupstreams: {listed(servers)}\n")
+    assert len({ask(lb.public, f"/{i}", [("x-user", "7")])[2] for i in range(12)}) == 1
+    assert len({ask(lb.public, "/", [("X-User", str(i))])[2] for i in range(40)}) == 4
+    lb = start_lb(f"policy: hash client_ip\nupstreams: {listed(servers)}\n")
+    assert len({ask(lb.public, f"/{i}")[2] for i in range(12)}) == 1
+    lb = start_lb(f"lb_policy: ip_hash\ntrusted_proxies: [127.0.0.1]\nupstreams: {listed(servers)}\n")
+    assert len({ask(lb.public, f"/{i}", [("X-Forwarded-For", f"6.6.6.6, 10.0.0.{i}")])[2] for i in range(40)}) == 4
+    assert len({ask(lb.public, f"/{i}", [("X-Forwarded-For", f"10.0.0.{i}, 6.6.6.6")])[2] for i in range(12)}) == 1
+
+
+def test_backups_stand_by(start_lb, upstream):
+    servers = named(upstream, 3)
+    lb = start_lb(f"upstreams: ['{servers[0].address}', {{address: '{servers[1].address}', backup: true}},"
+                  f" {{address: '{servers[2].address}', backup: true}}]\nhealth: {{uri: /health, interval: 50ms}}\n")
+    assert picks(lb, 20) == {0: 20}
+    servers[0].die()
+    eventually(lambda: lb.states()[servers[0].address] != "healthy")
+    assert set(picks(lb, 20)) == {1, 2}
+    servers[0].listen()
+    eventually(lambda: lb.states()[servers[0].address] == "healthy")
+    assert picks(lb, 20) == {0: 20}
