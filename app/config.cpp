@@ -15,6 +15,7 @@ Config::Config() : listen(Address::parse("127.0.0.1:3000").value()) {}
 void describe(Keys& keys, DatabaseConfig& database);
 void describe(Keys& keys, RedisConfig& redis);
 void describe(Keys& keys, CacheSettings& cache);
+void describe(Keys& keys, LinksConfig& links);
 void describe(Keys& keys, ShutdownConfig& shutdown);
 void describe(Keys& keys, Config& config);
 
@@ -149,6 +150,16 @@ void describe(Keys& keys, DatabaseConfig& database) {
       .env("DATABASE_FALLBACK_BURST");
 }
 
+void describe(Keys& keys, LinksConfig& links) {
+  keys.add("code_length", links.code_length, "letters of a random code; codes of other lengths stay well",
+           std::size_t{5}, std::size_t{32})
+      .env("LINKS_CODE_LENGTH");
+  keys.add_size("target_size", links.target_bytes_max, "the longest target", 64, 8_KiB).env("LINKS_TARGET_SIZE");
+  keys.add("require_if_match", links.requires_if_match,
+           "a change must name the version that it is for (If-Match), else it is answered 428")
+      .env("LINKS_REQUIRE_IF_MATCH");
+}
+
 void describe(Keys& keys, RedisConfig& redis) {
   keys.add("url", redis.url, "redis://user:password@host:6379/0; left out: no Redis is used")
       .env("REDIS_URL")
@@ -204,6 +215,7 @@ void describe(Keys& keys, Config& config) {
   keys.section("database", config.database, "PostgreSQL");
   keys.section("redis", config.redis, "Redis");
   keys.section("cache", config.cache, "links in this process");
+  keys.section("links", config.links, "links that are made");
   keys.section("shutdown", config.shutdown, "the end");
 }
 

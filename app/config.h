@@ -35,6 +35,12 @@ struct RedisConfig {
   std::string prefix = "holdfast:link:";
 };
 
+struct LinksConfig {
+  std::size_t code_length = 7;
+  std::size_t target_bytes_max = 2048;
+  bool requires_if_match = false;
+};
+
 struct ShutdownConfig {
   std::chrono::milliseconds delay{1'000};
   std::chrono::milliseconds grace{10'000};
@@ -48,10 +54,11 @@ struct Config {
   DatabaseConfig database;
   RedisConfig redis;
   CacheSettings cache;
+  LinksConfig links;
   std::chrono::milliseconds visits_flush_interval{200};
   ShutdownConfig shutdown;
   std::size_t connections_max = 10'000;
-  std::size_t request_body_bytes = 64 * 1024;
+  std::size_t request_body_bytes = 1024 * 1024;
 
   // What follows from the above:
   PostgresDsn primary;

@@ -64,9 +64,23 @@ constexpr bool stand_at_their_index() {
 static_assert(stand_at_their_index(), "row n describes counter n");
 
 /// The routes, as labels: no code and no URL ever is one.
-enum class Route : std::uint8_t { Redirect, Create, Delete, Statistics, Health, Metrics, Page, Other, Last = Other };
+enum class Route : std::uint8_t {
+  Redirect,
+  Links,  // the collection: list and create
+  Bulk,
+  Link,  // one link: read, change, delete
+  Statistics,
+  Qr,
+  Health,
+  Ready,
+  Metrics,
+  Page,  // what a browser shows: the page itself and what belongs to it
+  Description,
+  Other,
+  Last = Other
+};
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Route::Last) + 1> kRouteNames{
-    "redirect", "create", "delete", "stats", "health", "metrics", "page", "other"};
+    "redirect", "links", "bulk", "link", "stats", "qr", "health", "ready", "metrics", "page", "description", "other"};
 
 inline constexpr std::size_t kTiers = 4;
 inline constexpr std::size_t kAskedWays = 5;

@@ -43,7 +43,7 @@ ServerLimits server_limits(const Config& config) {
   ServerLimits limits;
   limits.connections = config.connections_max;
   // What is a little over our own limit is read, and refused in the API's own words.
-  limits.request_body_bytes = std::max(config.request_body_bytes, 1_MiB);
+  limits.request_body_bytes = config.request_body_bytes + std::max(config.request_body_bytes, 1_MiB);
   return limits;
 }
 
@@ -68,9 +68,15 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
       writer_(loop, primary_, cache_, shared_.get(), lookup_, counters_, config.database.timeout_write),
       visits_(timeouts, {.flush_interval = config.visits_flush_interval, .deadline = config.database.timeout_write},
               primary_, counters_),
-      context_{.counters = counters_, .problem_base = config.public_url},
-      redirect_(lookup_, visits_),
-      links_(writer_, config.public_url, config.request_body_bytes),
+      context_{
+          .counters = counters_, .problem_base = config.public_url, .request_body_bytes = config.request_body_bytes},
+      redirect_(lookup_, visits_, primary_, config.database.timeout_write),
+      links_(writer_, replica_, primary_,
+             {.public_url = config.public_url,
+              .target_bytes_max = config.links.target_bytes_max,
+              .code_length = config.links.code_length,
+              .requires_if_match = config.links.requires_if_match,
+              .deadline = config.database.timeout_write}),
       stats_(replica_, primary_, config.database.timeout_write),
       health_(context_),
       router_(context_, {redirect_, links_, stats_, health_, metrics_}),

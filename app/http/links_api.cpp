@@ -3,7 +3,6 @@
 #include "app/links/time_text.h"
 #include "app/store/sha256.h"
 
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -14,175 +13,230 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kRetryAfterSeconds = 5;
+constexpr std::string_view kJson = "application/json";
+constexpr Field kNoStore{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other};
 
-bool is_json(std::string_view content_type) {
+/// Nothing where a body may be read.
+std::optional<Problem> wrong_with_content_type(std::string_view content_type, bool is_patch) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
   while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
-  return equals_ignoring_case(type, "application/json");
+  if (equals_ignoring_case(type, kJson)) return std::nullopt;
+  if (is_patch && equals_ignoring_case(type, "application/merge-patch+json")) return std::nullopt;
+  return problem_of(415, "unsupported-media-type", "Unsupported media type",
+                    "The body must be JSON, and Content-Type must say application/json.");
 }
 
-Problem body_problem(int status, std::string_view slug, std::string_view title, std::string detail) {
-  return {.status = status,
-          .slug = slug,
-          .title = title,
-          .detail = std::move(detail),
-          .errors = {},
-          .retry_after_seconds = 0,
-          .allow = {}};
+Problem cannot_write() { return unavailable("Links cannot be written at the moment. Try again.", kRetryAfterSeconds); }
+
+Problem slug_taken() {
+  Problem problem = problem_of(409, "non-unique-slug", "Slug taken", "Another link has this customSlug.");
+  problem.errors.push_back({"#/customSlug", "another link has it, or had it"});
+  return problem;
 }
 
-/// A JSON pointer to a member, `/` and `~` escaped (RFC 6901); a very long name is cut.
-std::string pointer_to(std::string_view name) {
-  std::string pointer = "#/";
-  for (const char c : name.substr(0, 64)) {
-    if (c == '~') {
-      pointer += "~0";
-    } else if (c == '/') {
-      pointer += "~1";
-    } else {
-      pointer += c;
-    }
+Problem problem_of(Created outcome) {
+  switch (outcome) {
+    case Created::KeyMismatch:
+      return app::problem_of(422, "idempotency-key-mismatch", "Idempotency-Key used before",
+                             "This Idempotency-Key was used for another request.");
+    case Created::InProgress:
+      return app::problem_of(409, "idempotency-in-progress", "Still in progress",
+                             "The first request with this Idempotency-Key has no outcome yet.", 1);
+    case Created::SlugTaken:
+      return slug_taken();
+    case Created::Fresh:
+    case Created::Replayed:
+    case Created::Unavailable:
+      break;
   }
-  return pointer;
+  return cannot_write();
 }
+
+Problem foreign() { return app::problem_of(403, "forbidden", "Forbidden", "This link was made with another API key."); }
 
 }  // namespace
 
-tl::expected<CreateRequest, std::vector<FieldError>> parse_create(std::string_view body,
-                                                                  const std::vector<Origin>& own_origins) {
-  std::vector<FieldError> errors;
-  const Json json = Json::parse(body, nullptr, false);
-  if (json.is_discarded()) return tl::unexpected(std::vector<FieldError>{{"#", "the body is not valid JSON"}});
-  if (!json.is_object()) return tl::unexpected(std::vector<FieldError>{{"#", "the body must be a JSON object"}});
-  CreateRequest request;
-  bool has_target = false;
-  for (const auto& [name, value] : json.items()) {
-    if (name == "longUrl") {
-      has_target = true;
-      if (!value.is_string()) {
-        errors.push_back({"#/longUrl", "it must be a string"});
-        continue;
-      }
-      auto target = checked_target(value.get_ref<const std::string&>());
-      if (!target) {
-        errors.push_back({"#/longUrl", std::string(target.error())});
-        continue;
-      }
-      const auto origin = origin_of(*target);
-      if (origin && std::find(own_origins.begin(), own_origins.end(), *origin) != own_origins.end()) {
-        errors.push_back({"#/longUrl", "it leads back to this service"});
-        continue;
-      }
-      request.target = std::move(*target);
-    } else if (name == "customSlug") {
-      if (value.is_null()) continue;
-      if (!value.is_string()) {
-        errors.push_back({"#/customSlug", "it must be a string or null"});
-        continue;
-      }
-      request.slug = value.get<std::string>();
-      if (const auto wrong = wrong_with_slug(request.slug)) errors.push_back({"#/customSlug", std::string(*wrong)});
-    } else if (errors.size() < 32) {
-      errors.push_back({pointer_to(name), "not known here; known are longUrl and customSlug"});
-    }
-  }
-  if (!has_target) errors.insert(errors.begin(), {"#/longUrl", "it is required"});
-  if (!errors.empty()) return tl::unexpected(std::move(errors));
-  request.fingerprint = sha256_hex("POST /api/v1/links\n" + json.dump());
-  return request;
-}
-
-std::optional<std::string> parse_idempotency_key(std::string_view value) {
-  constexpr std::size_t kKeyBytesMax = 255;
-  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
-    value = value.substr(1, value.size() - 2);
-    if (value.find_first_of("\"\\") != std::string_view::npos) return std::nullopt;
-  }
-  const bool is_visible = std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x21 && c < 0x7F; });
-  if (value.empty() || value.size() > kKeyBytesMax || !is_visible) return std::nullopt;
-  return std::string(value);
-}
-
 class LinksApi::Creating final : public CreateUser {
  public:
-  Creating(Reply reply, std::string base, const CreateRequest& request, std::string created_at)
-      : reply_(std::move(reply)), base_(std::move(base)), target_(request.target), created_at_(std::move(created_at)) {}
+  Creating(Reply reply, std::string base) : reply_(std::move(reply)), base_(std::move(base)) {}
 
-  std::string response_for(std::string_view code) override {
-    nlohmann::ordered_json json;
-    json["shortCode"] = code;
-    json["shortUrl"] = base_ + "/" + std::string(code);
-    json["longUrl"] = target_;
-    json["dateCreated"] = created_at_;
-    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  }
+  std::string response_for(const StoredLink& link) override { return link_json(link, base_) + "\n"; }
 
   void on_created(Created outcome, std::string_view body) override {
-    switch (outcome) {
-      case Created::Fresh:
-      case Created::Replayed:
-        return answer(body, outcome == Created::Replayed);
-      case Created::SlugTaken: {
-        Problem problem = body_problem(409, "non-unique-slug", "Slug taken", "Another link has this customSlug.");
-        problem.errors.push_back({"#/customSlug", "another link has it, or had it"});
-        return reply_.problem(problem);
-      }
-      case Created::KeyMismatch:
-        return reply_.problem(body_problem(422, "idempotency-key-mismatch", "Idempotency-Key used before",
-                                           "This Idempotency-Key was used for another request."));
-      case Created::InProgress: {
-        Problem problem = body_problem(409, "idempotency-in-progress", "Still in progress",
-                                       "The first request with this Idempotency-Key has no outcome yet.");
-        problem.retry_after_seconds = 1;
-        return reply_.problem(problem);
-      }
-      case Created::Unavailable:
-        return reply_.problem(unavailable("Links cannot be created at the moment. Try again.", kRetryAfterSeconds));
-    }
-  }
-
- private:
-  void answer(std::string_view body, bool is_replayed) {
+    if (outcome != Created::Fresh && outcome != Created::Replayed) return reply_.problem(problem_of(outcome));
+    if (outcome == Created::Replayed) reply_.add("Idempotency-Replayed", "true");
     std::string location;
     const Json json = Json::parse(body, nullptr, false);
     if (json.is_object() && json.contains("shortUrl") && json["shortUrl"].is_string()) {
       location = json["shortUrl"].get<std::string>();
     }
-    const Field to{.name = "Location", .value = location, .id = FieldId::Other};
-    const Field no_store{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other};
-    const Field replayed{.name = "Idempotent-Replayed", .value = "true", .id = FieldId::Other};
-    if (is_replayed) return reply_.send(201, "application/json", {to, no_store, replayed}, body);
-    reply_.send(201, "application/json", {to, no_store}, body);
+    reply_.send(201, kJson,
+                {{.name = "Location", .value = location, .id = FieldId::Other},
+                 {.name = "ETag", .value = "\"v1\"", .id = FieldId::Other},
+                 kNoStore},
+                body);
   }
 
+ private:
   Reply reply_;
   std::string base_;
-  std::string target_;
-  std::string created_at_;
 };
 
-class LinksApi::Deleting final : public DeleteUser {
+class LinksApi::CreatingMany final : public CreateManyUser {
  public:
-  explicit Deleting(Reply reply) : reply_(std::move(reply)) {}
+  CreatingMany(ApiCall call, std::string base, ManyRequest request, std::vector<StoredLink> links)
+      : call_(std::move(call)), base_(std::move(base)), request_(std::move(request)), links_(std::move(links)) {}
 
-  void on_deleted(Deleted outcome) override {
+  void on_created_many(Created outcome, std::string_view created_at, std::span<const std::string> codes) override {
+    if (outcome != Created::Fresh && outcome != Created::Replayed) return call_.reply.problem(problem_of(outcome));
+    if (outcome == Created::Replayed) call_.reply.add("Idempotency-Replayed", "true");
+    std::string body = R"({"results":[)";
+    std::size_t next = 0;
+    for (const auto& wanted : request_.links) {
+      if (body.back() != '[') body += ',';
+      if (!wanted) {
+        body += failed(bad_data(wanted.error()));
+        continue;
+      }
+      StoredLink& link = links_[next];
+      const std::string& code = codes[next++];
+      if (code.empty() && link.code.empty()) {
+        body += failed(cannot_write());  // random codes that were all taken: hardly ever
+      } else if (code.empty()) {
+        body += failed(slug_taken());
+      } else {
+        link.code = code;
+        link.created_at = created_at;
+        body += R"({"status":201,"link":)" + link_json(link, base_) + '}';
+      }
+    }
+    call_.reply.send(200, kJson, {kNoStore}, body + "]}\n");
+  }
+
+ private:
+  std::string failed(const Problem& problem) const {
+    std::string json = problem_json(problem, call_.reply.problem_base(), {});
+    json.pop_back();  // its line's end
+    return R"({"status":)" + std::to_string(problem.status) + R"(,"problem":)" + json + '}';
+  }
+
+  ApiCall call_;
+  std::string base_;
+  ManyRequest request_;
+  std::vector<StoredLink> links_;  // of those that are well, in their order
+};
+
+class LinksApi::Changing final : public ChangeUser {
+ public:
+  Changing(Reply reply, std::string base, bool is_deletion)
+      : reply_(std::move(reply)), base_(std::move(base)), is_deletion_(is_deletion) {}
+
+  void on_changed(Changed outcome, const StoredLink& link) override {
     switch (outcome) {
-      case Deleted::Done:
-        return reply_.send(204, {}, {}, {});
-      case Deleted::NotFound:
+      case Changed::Done:
+        if (is_deletion_) return reply_.send(204, {}, {}, {});
+        reply_.add("ETag", etag_of(link));
+        return reply_.send(200, kJson, {kNoStore}, link_json(link, base_) + "\n");
+      case Changed::NotFound:
         return reply_.problem(not_found());
-      case Deleted::Unavailable:
-        return reply_.problem(unavailable("Links cannot be deleted at the moment. Try again.", kRetryAfterSeconds));
+      case Changed::Gone:
+        return reply_.problem(link_deleted());
+      case Changed::Foreign:
+        return reply_.problem(foreign());
+      case Changed::OldVersion:
+        return reply_.problem(app::problem_of(412, "precondition-failed", "Changed meanwhile",
+                                              "The link has another version than If-Match names: read it again."));
+      case Changed::BadRange:
+        return reply_.problem(bad_data({{"#/validUntil", "it must be later than validSince"}}));
+      case Changed::Unavailable:
+        return reply_.problem(cannot_write());
     }
   }
 
  private:
   Reply reply_;
+  std::string base_;
+  bool is_deletion_;
 };
 
-LinksApi::LinksApi(LinkWriter& writer, std::string public_url, std::size_t body_bytes_max)
-    : writer_(writer), public_url_(std::move(public_url)), body_bytes_max_(body_bytes_max) {
-  const auto origin = origin_of(public_url_);
+/// Reads one link: from the replica, and where that does not know it (or knows an older version than it should), from
+/// the primary.
+class LinksApi::Reading final : public PgQuery {
+ public:
+  Reading(LinksApi& api, ApiCall call, bool is_primary)
+      : PgQuery(Statement::ReadLink), api_(api), call_(std::move(call)), is_primary_(is_primary) {
+    add(call_.code);
+  }
+
+  static void ask(LinksApi& api, ApiCall call) {
+    // What was just written is to be read: its writer is the one who asks. The primary is asked while it is there.
+    const bool is_primary = api.primary_.is_available();
+    Postgres& database = is_primary ? api.primary_ : api.replica_;
+    database.send(std::make_unique<Reading>(api, std::move(call), is_primary), api.settings_.deadline);
+  }
+
+  void on_answer(const PgAnswer& answer) override {
+    Reply& reply = call_.reply;
+    if (!answer.is_ok())
+      return reply.problem(unavailable("The link cannot be read at the moment.", kRetryAfterSeconds));
+    if (answer.rows() == 0) {
+      return reply.problem(is_primary_ ? not_found()
+                                       : unavailable("Whether this link exists cannot be told at the "
+                                                     "moment. Try again.",
+                                                     kRetryAfterSeconds));
+    }
+    if (answer.is_true(0, 0)) return reply.problem(link_deleted());
+    const StoredLink link = read_link(answer, 0, 1);
+    if (!call_.caller.owner().empty() && link.owner != call_.caller.owner()) return reply.problem(foreign());
+    const std::string etag = etag_of(link);
+    reply.add("ETag", etag);
+    if (call_.if_none_match == etag) return reply.send(304, {}, {kNoStore}, {});
+    reply.send(200, kJson, {kNoStore}, link_json(link, api_.base_for(call_.host)) + "\n");
+  }
+
+ private:
+  LinksApi& api_;
+  ApiCall call_;
+  bool is_primary_;
+};
+
+/// Looks for a link that leads there already; where there is none, one is made.
+class LinksApi::Finding final : public PgQuery {
+ public:
+  Finding(LinksApi& api, ApiCall call, NewLink link, OnceKey once)
+      : PgQuery(Statement::FindTarget),
+        api_(api),
+        call_(std::move(call)),
+        link_(std::move(link)),
+        once_(std::move(once)) {}
+
+  void ask_for(std::string target_sha256) {
+    const auto flag = [](bool is_on) { return std::string(is_on ? "true" : "false"); };
+    add("\\x" + std::move(target_sha256));
+    add(call_.caller.key_id);
+    add(std::to_string(link_.link.status));
+    add(flag(link_.link.forwards_query));
+    add(flag(link_.link.is_crawlable));
+  }
+
+  void on_answer(const PgAnswer& answer) override {
+    if (!answer.is_ok()) return call_.reply.problem(cannot_write());
+    if (answer.rows() == 0) return api_.really_create(std::move(call_), std::move(link_), std::move(once_));
+    const StoredLink link = read_link(answer, 0);
+    call_.reply.add("ETag", etag_of(link));
+    call_.reply.send(200, kJson, {kNoStore}, link_json(link, api_.base_for(call_.host)) + "\n");
+  }
+
+ private:
+  LinksApi& api_;
+  ApiCall call_;
+  NewLink link_;
+  OnceKey once_;
+};
+
+LinksApi::LinksApi(LinkWriter& writer, Postgres& replica, Postgres& primary, LinksApiSettings settings)
+    : writer_(writer), replica_(replica), primary_(primary), settings_(std::move(settings)) {
+  const auto origin = origin_of(settings_.public_url);
   if (!origin) return;
   public_origins_.push_back(*origin);
   // Who serves one of the usual ports serves, or redirects, the other one too.
@@ -190,47 +244,90 @@ LinksApi::LinksApi(LinkWriter& writer, std::string public_url, std::size_t body_
   if (origin->port == 80) public_origins_.push_back({.host = origin->host, .port = 443});
 }
 
-void LinksApi::create(const HttpRequest& request, Reply reply) {
-  const Field* type = request.head.find(FieldId::ContentType);
-  if (type == nullptr || !is_json(type->value)) {
-    return reply.problem(body_problem(415, "unsupported-media-type", "Unsupported media type",
-                                      "The body must be JSON, and Content-Type must say application/json."));
-  }
-  if (request.body.size() > body_bytes_max_) {
-    return reply.problem(body_problem(413, "content-too-large", "Content too large",
-                                      "The body is larger than " + std::to_string(body_bytes_max_) + " bytes."));
-  }
-  const Field* key_field = request.head.find(FieldId::IdempotencyKey);
-  std::optional<std::string> key;
-  if (key_field != nullptr) {
-    key = parse_idempotency_key(key_field->value);
-    if (!key) {
-      return reply.problem(body_problem(400, "invalid-idempotency-key", "Invalid Idempotency-Key",
-                                        "An Idempotency-Key has 1 to 255 visible characters of ASCII."));
-    }
-  }
-  std::vector<Origin> own_origins = public_origins_;
-  if (const auto asked = origin_of_host(request.head.host)) own_origins.push_back(*asked);
-  auto parsed = parse_create(request.body, own_origins);
-  if (!parsed) return reply.problem(bad_data(std::move(parsed.error())));
-
-  std::string base = public_url_;
-  if (base.empty() && !request.head.host.empty()) base = "http://" + std::string(request.head.host);
-  NewLink link{.target = parsed->target,
-               .slug = parsed->slug,
-               .created_at = rfc3339(std::chrono::system_clock::now()),
-               .key = key.value_or(""),
-               .scope = key ? "anonymous" : "",
-               .fingerprint = parsed->fingerprint};
-  reply.keep(request);
-  auto user = std::make_unique<Creating>(std::move(reply), std::move(base), *parsed, link.created_at);
-  writer_.create(std::move(link), std::move(user));
+std::string LinksApi::base_for(std::string_view host) const {
+  if (!settings_.public_url.empty() || host.empty()) return settings_.public_url;
+  return "http://" + std::string(host);
 }
 
-void LinksApi::remove(const HttpRequest& request, Reply reply, std::string_view code) {
-  if (!is_code(code)) return reply.problem(not_found());
-  reply.keep(request);
-  writer_.remove(code, std::make_unique<Deleting>(std::move(reply)));
+TargetRules LinksApi::rules_for(const ApiCall& call) const {
+  TargetRules rules{.bytes_max = settings_.target_bytes_max, .own_origins = public_origins_};
+  if (const auto asked = origin_of_host(call.host)) rules.own_origins.push_back(*asked);
+  return rules;
+}
+
+NewLink LinksApi::new_link(LinkRequest&& request, const ApiCall& call, const std::string& now) const {
+  NewLink link{.link = std::move(request.link),
+               .code_length = request.code_length == 0 ? settings_.code_length : request.code_length};
+  link.link.created_at = now;
+  link.link.owner = call.caller.key_id;
+  return link;
+}
+
+void LinksApi::create(ApiCall call) {
+  if (auto problem = wrong_with_content_type(call.content_type, false)) return call.reply.problem(*problem);
+  auto request = parse_link(call.body, LinkBody::Create, rules_for(call));
+  if (!request) return call.reply.problem(bad_data(std::move(request.error())));
+  OnceKey once{
+      .key = call.idempotency_key.value_or(""), .scope = call.caller.scope(), .fingerprint = request->fingerprint};
+  const bool finds_existing = request->finds_existing && request->link.code.empty();
+  NewLink link = new_link(std::move(*request), call, rfc3339(std::chrono::system_clock::now()));
+  if (!finds_existing) return really_create(std::move(call), std::move(link), std::move(once));
+  const std::string hash = sha256_hex(link.link.target);
+  auto query = std::make_unique<Finding>(*this, std::move(call), std::move(link), std::move(once));
+  query->ask_for(hash);
+  primary_.send(std::move(query), settings_.deadline);
+}
+
+void LinksApi::really_create(ApiCall call, NewLink link, OnceKey once) {
+  std::string base = base_for(call.host);
+  writer_.create(std::move(link), std::move(once), std::make_unique<Creating>(std::move(call.reply), std::move(base)));
+}
+
+void LinksApi::create_many(ApiCall call) {
+  if (auto problem = wrong_with_content_type(call.content_type, false)) return call.reply.problem(*problem);
+  auto request = parse_many(call.body, rules_for(call));
+  if (!request) return call.reply.problem(bad_data(std::move(request.error())));
+  OnceKey once{
+      .key = call.idempotency_key.value_or(""), .scope = call.caller.scope(), .fingerprint = request->fingerprint};
+  const std::string now = rfc3339(std::chrono::system_clock::now());
+  std::vector<NewLink> wanted;
+  std::vector<StoredLink> links;
+  for (auto& each : request->links) {
+    if (!each) continue;
+    wanted.push_back(new_link(std::move(*each), call, now));
+    links.push_back(wanted.back().link);
+  }
+  std::string base = base_for(call.host);
+  auto user = std::make_unique<CreatingMany>(std::move(call), std::move(base), std::move(*request), std::move(links));
+  if (wanted.empty()) return user->on_created_many(Created::Fresh, now, {});
+  writer_.create_many(std::move(wanted), std::move(once), std::move(user));
+}
+
+void LinksApi::read(ApiCall call) { Reading::ask(*this, std::move(call)); }
+
+void LinksApi::change(ApiCall call) {
+  if (auto problem = wrong_with_content_type(call.content_type, true)) return call.reply.problem(*problem);
+  std::string version;
+  if (!call.if_match.empty()) {
+    const auto named = version_of_etag(call.if_match);
+    if (!named)
+      return call.reply.problem(app::problem_of(412, "precondition-failed", "No such version",
+                                                "If-Match must be an ETag of this link, or *."));
+    version = *named;
+  } else if (settings_.requires_if_match) {
+    return call.reply.problem(app::problem_of(428, "precondition-required", "Precondition required",
+                                              "A change must name the version that it is for: If-Match."));
+  }
+  const auto request = parse_link(call.body, LinkBody::Change, rules_for(call));
+  if (!request) return call.reply.problem(bad_data(request.error()));
+  const std::string owner = call.caller.owner();
+  auto user = std::make_unique<Changing>(std::move(call.reply), base_for(call.host), false);
+  writer_.change(call.code, request->columns, std::move(version), owner, std::move(user));
+}
+
+void LinksApi::remove(ApiCall call) {
+  const std::string owner = call.caller.owner();
+  writer_.remove(call.code, owner, std::make_unique<Changing>(std::move(call.reply), std::string(), true));
 }
 
 }  // namespace holdfast::app

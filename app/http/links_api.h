@@ -1,48 +1,57 @@
-// POST /api/v1/links and DELETE /api/v1/links/:code.
+// The links of the API: /api/v1/links, …/bulk and …/{code}.
 // Thread: the loop's.
 #pragma once
 
-#include "app/http/reply.h"
-#include "app/links/link.h"
+#include "app/http/api_call.h"
+#include "app/http/link_json.h"
 #include "app/links/writer.h"
 
-#include <optional>
+#include <chrono>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <vector>
 
 namespace holdfast::app {
 
-/// What a create request asks for, judged whole.
-struct CreateRequest {
-  std::string target;
-  std::string slug;         // empty: any code
-  std::string fingerprint;  // of the parsed body: neither the order of its members nor blanks matter
+struct LinksApiSettings {
+  std::string public_url;  // without a slash at its end; empty: short URLs begin with the host that the client asked
+  std::size_t target_bytes_max = 2048;
+  std::size_t code_length = 7;
+  bool requires_if_match = false;             // of a change
+  std::chrono::milliseconds deadline{2'000};  // of a reading
 };
-
-/// Every error of the body at once.
-tl::expected<CreateRequest, std::vector<FieldError>> parse_create(std::string_view body,
-                                                                  const std::vector<Origin>& own_origins);
-
-/// An Idempotency-Key value: a string in quotes as the draft has it, or bare. Nothing where it is neither.
-std::optional<std::string> parse_idempotency_key(std::string_view value);
 
 class LinksApi {
  public:
-  /// `public_url` without a slash at its end; empty: short URLs begin with the host that the client asked.
-  LinksApi(LinkWriter& writer, std::string public_url, std::size_t body_bytes_max);
+  LinksApi(LinkWriter& writer, Postgres& replica, Postgres& primary, LinksApiSettings settings);
 
-  void create(const HttpRequest& request, Reply reply);
-  void remove(const HttpRequest& request, Reply reply, std::string_view code);
+  void create(ApiCall call);
+  void create_many(ApiCall call);
+  void list(ApiCall call);
+  void read(ApiCall call);
+  void change(ApiCall call);
+  void remove(ApiCall call);
+
+  /// What short URLs begin with, for a client that asked this host.
+  std::string base_for(std::string_view host) const;
 
  private:
   class Creating;
-  class Deleting;
+  class CreatingMany;
+  class Changing;
+  class Finding;
+  class Reading;
+  class Listing;
+
+  TargetRules rules_for(const ApiCall& call) const;
+  NewLink new_link(LinkRequest&& request, const ApiCall& call, const std::string& now) const;
+
+  void really_create(ApiCall call, NewLink link, OnceKey once);
 
   LinkWriter& writer_;
-  std::string public_url_;
-  std::size_t body_bytes_max_;
+  Postgres& replica_;
+  Postgres& primary_;
+  LinksApiSettings settings_;
   std::vector<Origin> public_origins_;
 };
 

@@ -19,48 +19,37 @@ bool is_uuid(std::string_view text) {
 
 }  // namespace
 
-Problem bad_data(std::vector<FieldError> errors) {
-  Problem problem{.status = 400,
-                  .slug = "invalid-data",
-                  .title = "Invalid data",
-                  .detail = {},
-                  .errors = {},
-                  .retry_after_seconds = 0,
-                  .allow = {}};
-  problem.detail = errors.size() == 1 ? errors.front().pointer + ": " + errors.front().detail
-                                      : std::to_string(errors.size()) + " values are not valid";
-  problem.errors = std::move(errors);
-  return problem;
-}
-
-Problem not_found() {
-  return {.status = 404,
-          .slug = "short-url-not-found",
-          .title = "Short URL not found",
-          .detail = "No link has this code.",
-          .errors = {},
-          .retry_after_seconds = 0,
-          .allow = {}};
-}
-
-Problem link_deleted() {
-  return {.status = 410,
-          .slug = "short-url-deleted",
-          .title = "Short URL deleted",
-          .detail = "The link that had this code was deleted.",
-          .errors = {},
-          .retry_after_seconds = 0,
-          .allow = {}};
-}
-
-Problem unavailable(std::string detail, int retry_after_seconds) {
-  return {.status = 503,
-          .slug = "unavailable",
-          .title = "Temporarily unavailable",
+Problem problem_of(int status, std::string_view slug, std::string_view title, std::string detail,
+                   int retry_after_seconds) {
+  return {.status = status,
+          .slug = slug,
+          .title = title,
           .detail = std::move(detail),
           .errors = {},
           .retry_after_seconds = retry_after_seconds,
           .allow = {}};
+}
+
+Problem bad_data(std::vector<FieldError> errors) {
+  Problem problem = problem_of(400, "invalid-data", "Invalid data",
+                               errors.size() == 1 ? errors.front().pointer + ": " + errors.front().detail
+                                                  : std::to_string(errors.size()) + " values are not valid");
+  problem.errors = std::move(errors);
+  return problem;
+}
+
+Problem not_found() { return problem_of(404, "short-url-not-found", "Short URL not found", "No link has this code."); }
+
+Problem link_deleted() {
+  return problem_of(410, "short-url-deleted", "Short URL deleted", "The link that had this code was deleted.");
+}
+
+Problem link_closed(std::string_view slug, std::string detail) {
+  return problem_of(410, slug, "Short URL not available", std::move(detail));
+}
+
+Problem unavailable(std::string detail, int retry_after_seconds) {
+  return problem_of(503, "unavailable", "Temporarily unavailable", std::move(detail), retry_after_seconds);
 }
 
 std::string problem_json(const Problem& problem, std::string_view base, std::string_view request_id) {

@@ -24,9 +24,14 @@ struct Problem {
   std::string_view allow;       // of a 405; a literal
 };
 
+/// A problem of a kind (literals), in this very case.
+Problem problem_of(int status, std::string_view slug, std::string_view title, std::string detail,
+                   int retry_after_seconds = 0);
 Problem bad_data(std::vector<FieldError> errors);
 Problem not_found();
 Problem link_deleted();
+/// It is there, and is not to be followed now.
+Problem link_closed(std::string_view slug, std::string detail);
 Problem unavailable(std::string detail, int retry_after_seconds);
 
 /// The body, application/problem+json. `base` begins the type's URL; `request_id` becomes the instance where it is a

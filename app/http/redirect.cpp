@@ -4,40 +4,81 @@
 #include <utility>
 
 namespace holdfast::app {
+namespace {
+
+/// What a cache may do with the redirect: a changed or deleted link is to be noticed soon, whatever its status allows.
+std::string_view cache_control(const LinkRules& rules) {
+  if (rules.is_counted || rules.valid_until_ms != 0) return "no-store";
+  return rules.status == 301 || rules.status == 308 ? "private, max-age=30" : "private, max-age=0";
+}
+
+}  // namespace
+
+/// A Visit that outlives its request.
+struct RedirectHandler::KeptVisit {
+  explicit KeptVisit(const Visit& visit) : code(visit.code), query(visit.query), is_counted(visit.is_counted) {}
+  Visit view() const { return {.code = code, .query = query, .is_counted = is_counted}; }
+
+  std::string code;
+  std::string query;
+  bool is_counted;
+};
 
 class RedirectHandler::Waiting final : public LookupWaiter {
  public:
-  Waiting(RedirectHandler& handler, Reply reply, std::string_view code, bool is_visit)
-      : handler_(handler), reply_(std::move(reply)), code_(code), is_visit_(is_visit) {}
-  void on_looked_up(const LookupAnswer& answer) override { handler_.answer(reply_, code_, is_visit_, answer); }
+  Waiting(RedirectHandler& handler, Reply reply, const Visit& visit)
+      : handler_(handler), reply_(std::move(reply)), visit_(visit) {}
+  void on_looked_up(const LookupAnswer& answer) override { handler_.answer(reply_, visit_.view(), answer); }
 
  private:
   RedirectHandler& handler_;
   Reply reply_;
-  std::string code_;
-  bool is_visit_;
+  KeptVisit visit_;
+};
+
+/// One visit of those that a link has: taken on the primary, or not to be had.
+class RedirectHandler::Using final : public PgQuery {
+ public:
+  Using(RedirectHandler& handler, Reply reply, const Visit& visit, const LinkRules& rules, std::string_view target)
+      : PgQuery(Statement::UseVisit),
+        handler_(handler),
+        reply_(std::move(reply)),
+        visit_(visit),
+        rules_(rules),
+        target_(target) {
+    add(visit_.code);
+    add(visit.is_counted ? "1" : "0");
+  }
+  void on_answer(const PgAnswer& answer) override {
+    if (!answer.is_ok()) {
+      return reply_.problem(unavailable("Whether this link may be followed cannot be told at the moment.", 1));
+    }
+    if (answer.rows() == 0) {
+      return reply_.problem(link_closed("short-url-used-up", "This link was followed as often as it may be."));
+    }
+    handler_.send(reply_, visit_.view(), rules_, target_);
+  }
+
+ private:
+  RedirectHandler& handler_;
+  Reply reply_;
+  KeptVisit visit_;
+  LinkRules rules_;
+  std::string target_;
 };
 
 void RedirectHandler::handle(const HttpRequest& request, Reply reply, std::string_view code) {
-  const bool is_visit = request.head.method == Method::Get;  // a HEAD is a look, not a visit
+  const Visit visit{.code = code, .query = request.query, .is_counted = request.head.method == Method::Get};
   LookupAnswer found;
-  if (lookup_.find_now(code, found)) return answer(reply, code, is_visit, found);
+  if (lookup_.find_now(code, found)) return answer(reply, visit, found);
   reply.keep(request);
-  lookup_.find(code, std::make_unique<Waiting>(*this, std::move(reply), code, is_visit));
+  lookup_.find(code, std::make_unique<Waiting>(*this, std::move(reply), visit));
 }
 
-void RedirectHandler::answer(Reply& reply, std::string_view code, bool is_visit, const LookupAnswer& found) {
+void RedirectHandler::answer(Reply& reply, const Visit& visit, const LookupAnswer& found) {
   switch (found.outcome) {
     case Outcome::Found:
-      if (is_visit) visits_.count(code);
-      body_ = "<!doctype html><title>Found</title><a href=\"";
-      append_escaped(body_, found.target);
-      body_ += "\">This way</a>\n";
-      return reply.send(302, "text/html; charset=utf-8",
-                        {{.name = "Location", .value = found.target, .id = FieldId::Other},
-                         {.name = "Cache-Control", .value = "private, max-age=0", .id = FieldId::Other},
-                         {.name = "X-Robots-Tag", .value = "noindex", .id = FieldId::Other}},
-                        body_);
+      return follow(reply, visit, found.target);
     case Outcome::Deleted:
       return reply.problem(link_deleted());
     case Outcome::NotFound:
@@ -45,6 +86,42 @@ void RedirectHandler::answer(Reply& reply, std::string_view code, bool is_visit,
     case Outcome::Unavailable:
       return reply.problem(unavailable("Whether this link exists cannot be told at the moment. Try again.", 1));
   }
+}
+
+void RedirectHandler::follow(Reply& reply, const Visit& visit, std::string_view value) {
+  if (!value.starts_with('=')) return send(reply, visit, {}, value);
+  const auto link = unpacked(value);
+  if (!link) return reply.problem(unavailable("This link cannot be followed at the moment. Try again.", 1));
+  switch (validity_of(link->rules, std::chrono::system_clock::now())) {
+    case Validity::Valid:
+      break;
+    case Validity::Disabled:
+      return reply.problem(link_closed("short-url-disabled", "This link is switched off."));
+    case Validity::TooEarly:
+      return reply.problem(link_closed("short-url-not-yet-valid", "This link is not valid yet."));
+    case Validity::Expired:
+      return reply.problem(link_closed("short-url-expired", "This link is no longer valid."));
+  }
+  if (!link->rules.is_counted) return send(reply, visit, link->rules, link->target);
+  reply.keep_answer();
+  primary_.send(std::make_unique<Using>(*this, std::move(reply), visit, link->rules, link->target), deadline_);
+}
+
+void RedirectHandler::send(Reply& reply, const Visit& visit, const LinkRules& rules, std::string_view target) {
+  if (visit.is_counted) visits_.count(visit.code);
+  std::string with_visitors;
+  if (rules.forwards_query && !visit.query.empty()) {
+    with_visitors = with_query(target, visit.query);
+    target = with_visitors;
+  }
+  body_ = "<!doctype html><title>Found</title><a href=\"";
+  append_escaped(body_, target);
+  body_ += "\">This way</a>\n";
+  const Field location{.name = "Location", .value = target, .id = FieldId::Other};
+  const Field caching{.name = "Cache-Control", .value = cache_control(rules), .id = FieldId::Other};
+  if (rules.is_crawlable) return reply.send(rules.status, "text/html; charset=utf-8", {location, caching}, body_);
+  reply.send(rules.status, "text/html; charset=utf-8",
+             {location, caching, {.name = "X-Robots-Tag", .value = "noindex", .id = FieldId::Other}}, body_);
 }
 
 }  // namespace holdfast::app

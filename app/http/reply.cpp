@@ -1,6 +1,7 @@
 #include "app/http/reply.h"
 
 #include "common/assert.h"
+#include "common/log.h"
 
 #include <uv.h>
 #include <algorithm>
@@ -10,6 +11,7 @@ namespace holdfast::app {
 namespace {
 
 constexpr std::string_view kAccept = "Accept";
+constexpr std::size_t kFieldsAtOnce = 16;
 
 }  // namespace
 
@@ -18,14 +20,34 @@ Reply::Reply(ReplyContext& context, Route route, const HttpRequest& request, Res
 
 void Reply::send(int status, std::string_view content_type, std::initializer_list<Field> fields,
                  std::string_view body) {
-  std::array<Field, 8> all{};
-  HF_ASSERT(fields.size() < all.size());
+  std::array<Field, kFieldsAtOnce> all{};
+  HF_ASSERT(fields.size() + added_.size() < all.size());
   std::size_t count = static_cast<std::size_t>(std::copy(fields.begin(), fields.end(), all.begin()) - all.begin());
+  for (const auto& [name, value] : added_) all[count++] = {.name = name, .value = value, .id = FieldId::Other};
   if (context_->is_draining) all[count++] = {.name = "Lb-Drain", .value = "1", .id = FieldId::LbDrain};
   responder_.send({.status = status, .content_type = content_type, .fields = {all.data(), count}, .body = body});
   const auto route = static_cast<std::size_t>(route_);
   context_->counters.responses[route][static_cast<std::size_t>(status)].add();
   context_->counters.duration[route].add(std::chrono::nanoseconds(uv_hrtime() - began_ns_));
+  if (context_->logs_requests) log(status);
+}
+
+void Reply::log(int status) const {
+  std::string_view id = kept_.request_id;
+  std::string_view method = kept_.method;
+  std::string_view path = kept_.path;
+  if (request_ != nullptr) {
+    const Field* field = request_->head.find(FieldId::XRequestId);
+    id = field == nullptr ? std::string_view{} : field->value;
+    method = request_->head.method_text;
+    path = request_->path;
+  }
+  log::info("request", {{"method", method},
+                        {"path", path},
+                        {"route", kRouteNames[static_cast<std::size_t>(route_)]},
+                        {"status", status},
+                        {"microseconds", (uv_hrtime() - began_ns_) / 1000},
+                        {"request_id", id}});
 }
 
 void Reply::keep(const HttpRequest& request) {
@@ -33,6 +55,10 @@ void Reply::keep(const HttpRequest& request) {
   const Field* accept = request.head.find(kAccept);
   if (id != nullptr) kept_.request_id = id->value;
   kept_.wants_html = accept != nullptr && accepts_html(accept->value);
+  if (context_->logs_requests) {
+    kept_.method = request.head.method_text;
+    kept_.path = request.path;
+  }
   request_ = nullptr;
 }
 
@@ -41,17 +67,11 @@ void Reply::problem(const Problem& problem) {
   const std::string body =
       kept_.wants_html ? problem_page(problem) : problem_json(problem, context_->problem_base, kept_.request_id);
   const std::string_view type = kept_.wants_html ? "text/html; charset=utf-8" : "application/problem+json";
-  const Field no_store{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other};
-  if (!problem.allow.empty()) {
-    return send(problem.status, type, {no_store, {.name = "Allow", .value = problem.allow, .id = FieldId::Other}},
-                body);
-  }
-  if (problem.retry_after_seconds != 0) {
-    const std::string seconds = std::to_string(problem.retry_after_seconds);
-    return send(problem.status, type, {no_store, {.name = "Retry-After", .value = seconds, .id = FieldId::RetryAfter}},
-                body);
-  }
-  send(problem.status, type, {no_store}, body);
+  if (!problem.allow.empty()) add("Allow", std::string(problem.allow));
+  if (problem.retry_after_seconds != 0) add("Retry-After", std::to_string(problem.retry_after_seconds));
+  add("X-Content-Type-Options", "nosniff");
+  if (kept_.wants_html) add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  send(problem.status, type, {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}}, body);
 }
 
 }  // namespace holdfast::app

@@ -11,6 +11,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace holdfast::app {
 
@@ -19,6 +21,8 @@ struct ReplyContext {
   AppCounters& counters;
   std::string problem_base;  // where `type` URLs begin
   bool is_draining = false;  // then every response says so to the load balancer (Lb-Drain: 1)
+  bool logs_requests = false;
+  std::size_t request_body_bytes = 1024 * 1024;  // a larger body is refused
 };
 
 /// Exactly one answer is to be given; dropped without one it is a 500.
@@ -26,23 +30,37 @@ class Reply {
  public:
   Reply(ReplyContext& context, Route route, const HttpRequest& request, Responder responder);
 
+  /// A field of the response, whatever it will be. For the API: it copies.
+  void add(std::string_view name, std::string value) { added_.emplace_back(name, std::move(value)); }
+
   void send(int status, std::string_view content_type, std::initializer_list<Field> fields, std::string_view body);
   void problem(const Problem& problem);
 
-  /// Before the request's views die: keeps what a later problem() needs of it.
+  /// Before the request's views die: keeps what a later answer needs of it.
   void keep(const HttpRequest& request);
+  /// As keep(), of a request that this reply may still know.
+  void keep_answer() {
+    if (request_ != nullptr) keep(*request_);
+  }
+
+  const std::string& problem_base() const { return context_->problem_base; }
 
  private:
   /// Most requests are answered at once, from their own head.
   struct Kept {
     std::string request_id;
+    std::string method;
+    std::string path;
     bool wants_html = false;
   };
+  void log(int status) const;
+
   ReplyContext* context_;
   Route route_;
   std::uint64_t began_ns_;
   const HttpRequest* request_;  // null once kept
   Kept kept_;
+  std::vector<std::pair<std::string_view, std::string>> added_;  // names are literals
   Responder responder_;
 };
 

@@ -3,94 +3,86 @@
 #include "app/http/page.h"
 #include "app/links/link.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 namespace holdfast::app {
 namespace {
 
-/// A path that is there as it stands, or one that ends with a code.
-struct Path {
-  std::string_view text;
-  bool has_code;
-  Route route;
+constexpr std::string_view kCode = "{code}";
+constexpr std::string_view kReading = "GET, HEAD, OPTIONS";
+
+// The first that fits is taken.
+constexpr std::array kPaths{
+    Path{"/", Route::Page, kReading},
+    Path{"/health", Route::Health, kReading},
+    Path{"/metrics", Route::Metrics, kReading},
+    Path{"/stats/{code}", Route::Statistics, kReading},
+    Path{"/api/v1/links", Route::Links, "GET, HEAD, POST, OPTIONS"},
+    Path{"/api/v1/links/bulk", Route::Bulk, "POST, OPTIONS"},
+    Path{"/api/v1/links/{code}", Route::Link, "GET, HEAD, PATCH, DELETE, OPTIONS"},
+    Path{"/api/v1/links/{code}/stats", Route::Statistics, kReading},
+    Path{"/{code}", Route::Redirect, kReading},
 };
 
-constexpr std::array kPaths{
-    Path{"/", false, Route::Page},
-    Path{"/health", false, Route::Health},
-    Path{"/metrics", false, Route::Metrics},
-    Path{"/stats/", true, Route::Statistics},
-    Path{"/api/v1/links", false, Route::Create},
-    Path{"/api/v1/links/", true, Route::Delete},
-};
+/// The code in `path`, where it fits a pattern.
+bool fits(std::string_view pattern, std::string_view path, std::string_view& code) {
+  const auto at = pattern.find(kCode);
+  if (at == std::string_view::npos) return path == pattern;
+  const std::string_view before = pattern.substr(0, at);
+  const std::string_view after = pattern.substr(at + kCode.size());
+  if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after)) return false;
+  code = path.substr(before.size(), path.size() - before.size() - after.size());
+  return code.find('/') == std::string_view::npos;
+}
+
+Problem method_not_allowed(const Path& path) {
+  Problem problem =
+      problem_of(405, "method-not-allowed", "Method not allowed", "This path takes " + std::string(path.methods) + ".");
+  problem.allow = path.methods;
+  return problem;
+}
+
+std::string value_of(const HttpRequest& request, std::string_view name) {
+  const Field* field = request.head.find(name);
+  return field == nullptr ? std::string() : std::string(field->value);
+}
 
 }  // namespace
 
-Match match(std::string_view path, std::string& storage) {
-  Match found;
-  std::string_view code;
-  for (const Path& each : kPaths) {
-    if (!each.has_code && path == each.text) return {.route = each.route, .code = {}};
-    if (each.has_code && path.size() > each.text.size() && path.starts_with(each.text)) {
-      found.route = each.route;
-      code = path.substr(each.text.size());
-    }
-  }
-  if (code.empty() && path.size() > 1 && path.front() == '/') {
-    found.route = Route::Redirect;
-    code = path.substr(1);
-  }
-  if (code.find('%') != std::string_view::npos) {
-    storage = percent_decoded(code).value_or("");
-    code = storage;
-  }
-  if (code.empty() || code.find('/') != std::string_view::npos) return {};
-  found.code = code;
-  return found;
-}
+std::span<const Path> all_paths() { return kPaths; }
 
-std::string_view methods_of(Route route) {
-  switch (route) {
-    case Route::Redirect:
-    case Route::Statistics:
-    case Route::Health:
-    case Route::Metrics:
-    case Route::Page:
-      return "GET, HEAD";
-    case Route::Create:
-      return "POST";
-    case Route::Delete:
-      return "DELETE";
-    case Route::Other:
-      return {};
+Match match(std::string_view path, std::string& storage) {
+  for (const Path& each : kPaths) {
+    std::string_view code;
+    if (!fits(each.text, path, code)) continue;
+    if (code.find('%') != std::string_view::npos) {
+      storage = percent_decoded(code).value_or("");
+      code = storage;
+      if (code.empty() || code.find('/') != std::string_view::npos) return {};
+    }
+    return {.route = each.route, .path = &each, .code = code};
   }
   return {};
 }
 
-bool is_allowed(Route route, Method method) {
-  switch (route) {
-    case Route::Create:
-      return method == Method::Post;
-    case Route::Delete:
-      return method == Method::Delete;
-    case Route::Redirect:
-    case Route::Statistics:
-    case Route::Health:
-    case Route::Metrics:
-    case Route::Page:
-      return method == Method::Get || method == Method::Head;
-    case Route::Other:
+bool is_allowed(const Path& path, Method method) {
+  const std::string_view name = method_name(method);
+  for (auto at = path.methods.find(name); !name.empty() && at != std::string_view::npos;) {
+    const auto end = at + name.size();
+    if ((at == 0 || path.methods[at - 1] == ' ') && (end == path.methods.size() || path.methods[end] == ','))
       return true;
+    at = path.methods.find(name, end);
   }
-  return true;
+  return false;
 }
 
 std::vector<std::string_view> first_segments() {
   std::vector<std::string_view> segments;
   for (const Path& each : kPaths) {
-    const std::string_view rest = each.text.substr(1);
-    if (!rest.empty()) segments.push_back(rest.substr(0, rest.find('/')));
+    const std::string_view first = each.text.substr(1, each.text.find('/', 1) - 1);
+    if (!first.empty() && first != kCode) segments.push_back(first);
   }
   return segments;
 }
@@ -98,25 +90,24 @@ std::vector<std::string_view> first_segments() {
 void Router::on_request(const HttpRequest& request, Responder responder) {
   const Match found = match(request.path, decoded_);
   Reply reply(context_, found.route, request, std::move(responder));
-  if (!is_allowed(found.route, request.head.method)) {
-    return reply.problem({.status = 405,
-                          .slug = "method-not-allowed",
-                          .title = "Method not allowed",
-                          .detail = "This path takes " + std::string(methods_of(found.route)) + ".",
-                          .errors = {},
-                          .retry_after_seconds = 0,
-                          .allow = methods_of(found.route)});
+  if (found.path == nullptr) {
+    if (request.head.method != Method::Options || request.path != "*") return reply.problem(not_found());
+    return reply.send(204, {}, {{.name = "Allow", .value = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"}}, {});
+  }
+  if (!is_allowed(*found.path, request.head.method)) return reply.problem(method_not_allowed(*found.path));
+  if (request.head.method == Method::Options) {
+    return reply.send(204, {}, {{.name = "Allow", .value = found.path->methods}}, {});
   }
   switch (found.route) {
     case Route::Redirect:
       if (!is_code(found.code) || is_reserved(found.code)) return reply.problem(not_found());
       return handlers_.redirect.handle(request, std::move(reply), found.code);
-    case Route::Create:
-      return handlers_.links.create(request, std::move(reply));
-    case Route::Delete:
-      return handlers_.links.remove(request, std::move(reply), found.code);
+    case Route::Links:
+    case Route::Bulk:
+    case Route::Link:
     case Route::Statistics:
-      return handlers_.stats.handle(request, std::move(reply), found.code);
+      if (!found.code.empty() && !is_code(found.code)) return reply.problem(not_found());
+      return call(request, std::move(reply), found);
     case Route::Health:
       return handlers_.health.handle(std::move(reply));
     case Route::Metrics:
@@ -126,8 +117,67 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
     case Route::Page:
       return reply.send(200, "text/html; charset=utf-8",
                         {{.name = "Cache-Control", .value = "max-age=60", .id = FieldId::Other}}, kPage);
+    case Route::Qr:
+    case Route::Ready:
+    case Route::Description:
     case Route::Other:
       return reply.problem(not_found());
+  }
+}
+
+/// Takes along what the call needs, and lets it through.
+void Router::call(const HttpRequest& request, Reply reply, const Match& found) {
+  if (request.body.size() > context_.request_body_bytes) {
+    return reply.problem(
+        problem_of(413, "content-too-large", "Content too large",
+                   "The body is larger than " + std::to_string(context_.request_body_bytes) + " bytes."));
+  }
+  std::optional<std::string> key;
+  if (const Field* field = request.head.find(FieldId::IdempotencyKey)) {
+    key = parse_idempotency_key(field->value);
+    if (!key) {
+      return reply.problem(problem_of(400, "invalid-idempotency-key", "Invalid Idempotency-Key",
+                                      "An Idempotency-Key has 1 to 255 visible characters of ASCII."));
+    }
+  }
+  reply.add("X-Content-Type-Options", "nosniff");
+  reply.keep(request);
+  dispatch({.reply = std::move(reply),
+            .route = found.route,
+            .method = request.head.method,
+            .code = std::string(found.code),
+            .query = std::string(request.query),
+            .body = std::string(request.body),
+            .host = std::string(request.head.host),
+            .content_type = value_of(request, "Content-Type"),
+            .idempotency_key = std::move(key),
+            .if_match = value_of(request, "If-Match"),
+            .if_none_match = value_of(request, "If-None-Match"),
+            .caller = {}});
+}
+
+void Router::dispatch(ApiCall call) {
+  switch (call.route) {
+    case Route::Links:
+      return call.method == Method::Post ? handlers_.links.create(std::move(call))
+                                         : handlers_.links.list(std::move(call));
+    case Route::Bulk:
+      return handlers_.links.create_many(std::move(call));
+    case Route::Link:
+      if (call.method == Method::Patch) return handlers_.links.change(std::move(call));
+      if (call.method == Method::Delete) return handlers_.links.remove(std::move(call));
+      return handlers_.links.read(std::move(call));
+    case Route::Statistics:
+      return handlers_.stats.handle(std::move(call.reply), call.code);
+    case Route::Redirect:
+    case Route::Qr:
+    case Route::Health:
+    case Route::Ready:
+    case Route::Metrics:
+    case Route::Page:
+    case Route::Description:
+    case Route::Other:
+      return call.reply.problem(not_found());
   }
 }
 

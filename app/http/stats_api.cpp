@@ -37,11 +37,7 @@ class StatsApi::Query final : public PgQuery {
   bool is_primary_;
 };
 
-void StatsApi::handle(const HttpRequest& request, Reply reply, std::string_view code) {
-  if (!is_code(code)) return reply.problem(not_found());
-  reply.keep(request);
-  ask(std::move(reply), code, !replica_.is_available());
-}
+void StatsApi::handle(Reply reply, std::string_view code) { ask(std::move(reply), code, !replica_.is_available()); }
 
 void StatsApi::ask(Reply reply, std::string_view code, bool is_primary) {
   Postgres& database = is_primary ? primary_ : replica_;

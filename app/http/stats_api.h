@@ -15,7 +15,7 @@ class StatsApi {
   StatsApi(Postgres& replica, Postgres& primary, std::chrono::milliseconds deadline)
       : replica_(replica), primary_(primary), deadline_(deadline) {}
 
-  void handle(const HttpRequest& request, Reply reply, std::string_view code);
+  void handle(Reply reply, std::string_view code);
 
  private:
   class Query;

@@ -1,5 +1,6 @@
 #include "app/links/link.h"
 
+#include "app/links/rules.h"
 #include "common/http/head.h"
 
 #include <algorithm>
@@ -121,9 +122,9 @@ std::optional<Origin> origin_of_host(std::string_view host) {
   return origin ? std::optional(*origin) : std::nullopt;
 }
 
-tl::expected<std::string, std::string_view> checked_target(std::string_view given) {
+tl::expected<std::string, std::string_view> checked_target(std::string_view given, std::size_t bytes_max) {
   if (given.empty()) return wrong("it is required");
-  if (given.size() > kTargetBytesMax) return wrong("it is longer than 8192 bytes");
+  if (given.size() > std::min(bytes_max, kTargetBytesMax)) return wrong("it is too long");
   for (const char c : given) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x21 || byte == 0x7F) return wrong("blanks and control characters must be percent-encoded");
@@ -150,7 +151,10 @@ tl::expected<std::string, std::string_view> checked_target(std::string_view give
   return target;
 }
 
-bool is_safe_target(std::string_view target) {
+bool is_safe_target(std::string_view value) {
+  const auto link = unpacked(value);
+  if (!link) return false;
+  const std::string_view target = link->target;
   if (target.size() > kTargetBytesMax || !split(target)) return false;
   return std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7F && c != '\\'; });
 }

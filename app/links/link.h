@@ -29,10 +29,12 @@ std::optional<Origin> origin_of_host(std::string_view host);
 
 /// The target as it is stored and put into a Location field: as given, but for bytes beyond ASCII, which are
 /// percent-encoded (existing escapes stay). The error says what is wrong with it, for the one who sent it.
-tl::expected<std::string, std::string_view> checked_target(std::string_view given);
+tl::expected<std::string, std::string_view> checked_target(std::string_view given,
+                                                           std::size_t bytes_max = kTargetBytesMax);
 
-/// Byte by byte: may this stand in a Location field? Asked of whatever comes out of a store.
-bool is_safe_target(std::string_view target);
+/// Byte by byte: may this stand in a Location field? Asked of whatever comes out of a store; rules that were packed
+/// with it (app/links/rules.h) must be legible too.
+bool is_safe_target(std::string_view value);
 
 /// What is wrong with a slug that somebody chose; nothing where it may be had.
 std::optional<std::string_view> wrong_with_slug(std::string_view slug);

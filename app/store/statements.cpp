@@ -2,12 +2,50 @@
 
 namespace holdfast::app {
 
+// clang-format off
+#define TIME_TEXT(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+/// What read_link() reads.
+#define LINK_COLUMNS(t)                                                                                          \
+  t "code, " t "target, " t "title, array_to_json(" t "tags), " TIME_TEXT(t "valid_since") ", "                  \
+  TIME_TEXT(t "valid_until") ", " t "max_visits, " t "enabled, " t "forward_query, " t "crawlable, "             \
+  t "redirect_status, " TIME_TEXT(t "created_at") ", " TIME_TEXT(t "updated_at") ", " t "version, " t "owner "
+
+/// A link as the caches keep it: what packed() of app/links/rules.h writes.
+#define PACKED_LINK                                                                                              \
+  "CASE WHEN redirect_status = 302 AND enabled AND forward_query AND NOT crawlable AND max_visits IS NULL "       \
+  "AND valid_since IS NULL AND valid_until IS NULL THEN target ELSE '=' || redirect_status "                      \
+  "|| CASE WHEN enabled THEN '' ELSE 'x' END || CASE WHEN forward_query THEN '' ELSE 'q' END "                    \
+  "|| CASE WHEN crawlable THEN 'r' ELSE '' END || CASE WHEN max_visits IS NULL THEN '' ELSE 'm' END "             \
+  "|| ';' || coalesce((extract(epoch FROM valid_since) * 1000)::bigint, 0) "                                      \
+  "|| ';' || coalesce((extract(epoch FROM valid_until) * 1000)::bigint, 0) || ' ' || target END"
+
+/// The columns of a link that is made of the JSON object `parameter`.
+#define LINK_RECORD(parameter)                                                                                   \
+  "jsonb_to_record(" parameter "::jsonb) AS x (code text, target text, title text, tags text[], "                 \
+  "valid_since timestamptz, valid_until timestamptz, max_visits bigint, enabled boolean, forward_query boolean, " \
+  "crawlable boolean, redirect_status smallint, created_at timestamptz, owner text)"
+#define INSERT_LINK                                                                                              \
+  "INSERT INTO links (domain, code, target, target_sha256, created_at, updated_at, title, tags, valid_since, "    \
+  "valid_until, max_visits, enabled, forward_query, crawlable, redirect_status, owner) "                          \
+  "SELECT '', x.code, x.target, sha256(convert_to(x.target, 'UTF8')), x.created_at, x.created_at, x.title, "      \
+  "x.tags, x.valid_since, x.valid_until, x.max_visits, x.enabled, x.forward_query, x.crawlable, "                 \
+  "x.redirect_status, x.owner FROM "
+
+/// One page of links. Parameters: where the last page ended (time, code), what their code, target or title contains
+/// (a pattern; '' for any), tags that they all have, their owner ('' for any), how many.
+#define LIST_LINKS(after, order)                                                                                 \
+  "SELECT " LINK_COLUMNS("") "FROM links WHERE domain = '' AND deleted_at IS NULL AND " after " "                 \
+  "AND ($3 = '' OR code ILIKE $3 OR target ILIKE $3 OR title ILIKE $3) "                                          \
+  "AND ($4::text[] = '{}' OR tags @> $4::text[]) AND ($5 = '' OR owner = $5) ORDER BY " order " LIMIT $6::int"
+// clang-format on
+
 // In this release every link belongs to the default domain, '' (the key has a domain from day one).
 constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 1> kStatements{{
     {Statement::Ping, Access::Read, "ping", "SELECT 1"},
 
     {Statement::FindLinks, Access::Read, "find_links",
-     "SELECT code, deleted_at IS NOT NULL, CASE WHEN deleted_at IS NULL THEN target END "
+     "SELECT code, deleted_at IS NOT NULL, CASE WHEN deleted_at IS NULL THEN " PACKED_LINK " END "
      "FROM links WHERE domain = '' AND code = ANY($1::text[])"},
 
     {Statement::LinkStatistics, Access::Read, "link_statistics",
@@ -17,26 +55,27 @@ constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 
      "to_char(v.last_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
      "FROM links l LEFT JOIN link_visits v USING (domain, code) WHERE l.domain = '' AND l.code = $1"},
 
-    {Statement::CreateLink, Access::Write, "create_link",
-     "INSERT INTO links (domain, code, target, target_sha256, created_at, updated_at) "
-     "VALUES ('', $1, $2, $3::bytea, $4::timestamptz, $4::timestamptz)"},
+    // Parameter: the link as record_of() writes it.
+    {Statement::CreateLink, Access::Write, "create_link", INSERT_LINK LINK_RECORD("$1")},
 
     // Link and response in one statement. A concurrent duplicate waits on the unique index for the outcome of the
     // first; DO UPDATE, unlike DO NOTHING, then gives it the stored row. What a fault leaves undone is undone whole.
-    // Parameters: code, target, hash, created, scope, key, fingerprint, body.
+    // Parameters: the link, scope, key, fingerprint, body.
     {Statement::CreateLinkOnce, Access::Write, "create_link_once",
      "WITH k AS (INSERT INTO idempotency AS i (scope, key, fingerprint, status, body) "
-     "VALUES ($5, $6, $7::bytea, 201, $8) "
+     "VALUES ($2, $3, $4::bytea, 201, $5) "
      "ON CONFLICT (scope, key) DO UPDATE SET replays = i.replays + 1 "
-     "RETURNING i.fingerprint = $7::bytea AS matches, i.body, (xmax = 0) AS fresh), "
-     "l AS (INSERT INTO links (domain, code, target, target_sha256, created_at, updated_at) "
-     "SELECT '', $1, $2, $3::bytea, $4::timestamptz, $4::timestamptz FROM k WHERE fresh) "
-     "SELECT fresh, matches, body FROM k"},
+     "RETURNING i.fingerprint = $4::bytea AS matches, i.body, (xmax = 0) AS fresh), "
+     "l AS (" INSERT_LINK LINK_RECORD("$1") ", k WHERE k.fresh) "
+                                            "SELECT fresh, matches, body FROM k"},
 
-    // A repeated deletion keeps the first one's time, and finds the row again: 204 both times.
+    // A repeated deletion keeps the first one's time, and finds the row again: 204 both times. One row for a link that
+    // there is or was; true where it is another's. Parameters: code, the owner that is expected ('' for any).
     {Statement::DeleteLink, Access::Write, "delete_link",
-     "UPDATE links SET deleted_at = coalesce(deleted_at, now()), updated_at = coalesce(deleted_at, now()) "
-     "WHERE domain = '' AND code = $1 RETURNING 1"},
+     "WITH old AS (SELECT ($2 <> '' AND owner IS DISTINCT FROM $2) AS foreign_ FROM links "
+     "WHERE domain = '' AND code = $1 FOR UPDATE), "
+     "gone AS (UPDATE links SET deleted_at = coalesce(deleted_at, now()), updated_at = coalesce(deleted_at, now()) "
+     "FROM old WHERE domain = '' AND code = $1 AND NOT foreign_) SELECT foreign_ FROM old"},
 
     // One batch of one instance, counted once however often it is sent: the watermark tells whether it is new.
     // Rows are taken in the order of their key, so that two instances cannot lock each other out.
@@ -49,6 +88,67 @@ constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 
      "SELECT '', b.code, b.visits, now() FROM unnest($3::text[], $4::bigint[]) AS b (code, visits) "
      "WHERE EXISTS (SELECT FROM w) ORDER BY b.code COLLATE \"C\" "
      "ON CONFLICT (domain, code) DO UPDATE SET total = v.total + excluded.total, last_at = excluded.last_at"},
+
+    // Parameters: links with their codes, created, scope, key, fingerprint (app/migrations/0010).
+    {Statement::CreateLinks, Access::Write, "create_links",
+     "SELECT fresh, matches, body FROM create_links_v1($1::jsonb, $2::timestamptz, $3, $4, $5::bytea)"},
+
+    {Statement::ReadLink, Access::Read, "read_link",
+     "SELECT deleted_at IS NOT NULL, " LINK_COLUMNS("") "FROM links WHERE domain = '' AND code = $1"},
+
+    // A merge patch: members that are there replace, null empties. One row for a link that there is, deleted or not;
+    // whether it was changed is told by its new version, and why it was not by the rest.
+    // Parameters: code, changes (an object of columns), the version that is expected ('' for any), the owner
+    // (likewise).
+    {Statement::ChangeLink, Access::Write, "change_link",
+     "WITH old AS (SELECT * FROM links WHERE domain = '' AND code = $1 FOR UPDATE), "
+     "new AS (SELECT CASE WHEN $2::jsonb ? 'valid_since' THEN ($2::jsonb ->> 'valid_since')::timestamptz "
+     "ELSE valid_since END AS since, CASE WHEN $2::jsonb ? 'valid_until' "
+     "THEN ($2::jsonb ->> 'valid_until')::timestamptz ELSE valid_until END AS until FROM old), "
+     "changed AS (UPDATE links AS l SET "
+     "target = coalesce($2::jsonb ->> 'target', l.target), "
+     "target_sha256 = sha256(convert_to(coalesce($2::jsonb ->> 'target', l.target), 'UTF8')), "
+     "title = CASE WHEN $2::jsonb ? 'title' THEN $2::jsonb ->> 'title' ELSE l.title END, "
+     "tags = CASE WHEN $2::jsonb ? 'tags' THEN ARRAY(SELECT jsonb_array_elements_text($2::jsonb -> 'tags')) "
+     "ELSE l.tags END, valid_since = new.since, valid_until = new.until, "
+     "max_visits = CASE WHEN $2::jsonb ? 'max_visits' THEN ($2::jsonb ->> 'max_visits')::bigint "
+     "ELSE l.max_visits END, "
+     "enabled = coalesce(($2::jsonb ->> 'enabled')::boolean, l.enabled), "
+     "forward_query = coalesce(($2::jsonb ->> 'forward_query')::boolean, l.forward_query), "
+     "crawlable = coalesce(($2::jsonb ->> 'crawlable')::boolean, l.crawlable), "
+     "redirect_status = coalesce(($2::jsonb ->> 'redirect_status')::smallint, l.redirect_status), "
+     "updated_at = now(), version = l.version + 1 FROM old, new "
+     "WHERE l.domain = '' AND l.code = $1 AND old.deleted_at IS NULL AND ($3 = '' OR old.version = $3::bigint) "
+     "AND ($4 = '' OR old.owner = $4) AND (new.since IS NULL OR new.until IS NULL OR new.since < new.until) "
+     "RETURNING " LINK_COLUMNS(
+         "l.") ") "
+               "SELECT old.deleted_at IS NOT NULL, ($4 <> '' AND old.owner IS DISTINCT FROM $4), "
+               "($3 <> '' AND old.version <> $3::bigint), coalesce(new.since >= new.until, false), "
+               "changed.* FROM old CROSS JOIN new LEFT JOIN changed ON true"},
+
+    // One visit of a link that may be followed so often; no row where it was followed as often already.
+    // Parameters: code, 1 for a visit or 0 for a look.
+    {Statement::UseVisit, Access::Write, "use_visit",
+     "UPDATE links SET visits_used = visits_used + $2::bigint WHERE domain = '' AND code = $1 "
+     "AND deleted_at IS NULL AND (max_visits IS NULL OR visits_used < max_visits) RETURNING 1"},
+
+    // A link that leads there, made by the same owner ('' for nobody), as plain as what was asked for.
+    {Statement::FindTarget, Access::Read, "find_target",
+     "SELECT " LINK_COLUMNS(
+         "") "FROM links WHERE domain = '' AND target_sha256 = $1::bytea AND deleted_at IS NULL "
+             "AND coalesce(owner, '') = $2 AND enabled AND max_visits IS NULL AND valid_since IS NULL AND valid_until "
+             "IS NULL "
+             "AND redirect_status = $3::smallint AND forward_query = $4::boolean AND crawlable = $5::boolean "
+             "ORDER BY created_at LIMIT 1"},
+
+    {Statement::ListNewest, Access::Read, "list_newest",
+     LIST_LINKS("(created_at, code) < ($1::timestamptz, $2)", "created_at DESC, code DESC")},
+    {Statement::ListOldest, Access::Read, "list_oldest",
+     LIST_LINKS("(created_at, code) > ($1::timestamptz, $2)", "created_at, code")},
+    {Statement::ListByCode, Access::Read, "list_by_code",
+     LIST_LINKS("$1::timestamptz IS NOT NULL AND code > $2", "code")},
+    {Statement::ListByCodeBackwards, Access::Read, "list_by_code_backwards",
+     LIST_LINKS("$1::timestamptz IS NOT NULL AND code < $2", "code DESC")},
 }};
 
 namespace {

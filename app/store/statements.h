@@ -19,7 +19,16 @@ enum class Statement : std::uint8_t {
   CreateLinkOnce,
   DeleteLink,
   AddVisits,
-  Last = AddVisits,
+  CreateLinks,
+  ReadLink,
+  ChangeLink,
+  UseVisit,
+  FindTarget,
+  ListNewest,
+  ListOldest,
+  ListByCode,
+  ListByCodeBackwards,
+  Last = ListByCodeBackwards,
 };
 
 /// Reads are prepared everywhere; writes on the primary alone, where they have connections of their own: behind a

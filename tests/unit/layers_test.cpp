@@ -49,7 +49,8 @@ const std::vector<Room> kRooms{
     {"app/metrics", {"app/links/stores"}},  // counts by the names of tiers and answers
     {"app/links/stores", {"app/links/cache"}},
     {"app/links/cache", {"app/links/link"}},
-    {"app/links/link", {"common"}},
+    {"app/links/link", {"app/links/rules"}},
+    {"app/links/rules", {"common"}},
     {"app/store", {"common"}},
     // What both stand on.
     {"common/http", {"common/net"}},
