@@ -13,6 +13,8 @@ enum class Side { Downstream, Upstream, Self };
 enum class Code {
   BadMessage,     // not HTTP as we understand it exactly
   Unsupported,    // understood, and not done here
+  OtherVersion,   // HTTP, but neither 1.0 nor 1.1
+  Expectation,    // an expectation that nobody here can meet
   HeadTooLarge,   // the head or its number of fields is over the limit
   TargetTooLong,  // the request target is over the limit
   BodyTooLarge,   // the body is over the limit

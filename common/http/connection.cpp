@@ -27,6 +27,10 @@ int status_of(const Error& error) {
       return 408;
     case Code::Unsupported:
       return 501;
+    case Code::OtherVersion:
+      return 505;
+    case Code::Expectation:
+      return 417;
     default:
       return 400;
   }

@@ -60,7 +60,8 @@ struct MessageHead {
   bool has_content_length = false;
   bool keep_alive = true;  // the sender is willing to go on after this message
   std::span<const Field> fields;
-  std::string_view connection;  // the Connection value where it names other fields, else empty
+  std::string_view connection;        // the first Connection value that names other fields, else empty
+  bool has_more_connections = false;  // there are others, see connection_names() of common/http/rules
 
   /// The first field with this id or name (names compare without case); null where there is none.
   const Field* find(FieldId id) const;

@@ -17,6 +17,16 @@ std::string_view trim_right(std::string_view text) {
   return text;
 }
 
+/// The methods of HTTP that llhttp knows; it knows those of other protocols as well.
+bool is_known_method(std::string_view method) {
+  static constexpr std::string_view kKnown[] = {
+#define HOLDFAST_METHOD(number, name, text) #text,
+      HTTP_METHOD_MAP(HOLDFAST_METHOD)
+#undef HOLDFAST_METHOD
+  };
+  return std::find(std::begin(kKnown), std::end(kKnown), method) != std::end(kKnown);
+}
+
 /// True where a head may end in `bytes`, judged with the few bytes that came before.
 bool may_end_head(std::string_view before, std::string_view bytes) {
   const std::size_t overlap = std::min<std::size_t>(before.size(), 3);
@@ -44,6 +54,8 @@ void MessageParser::start_message() {
   llhttp_reset(&parser_);
   phase_ = Phase::Head;
   field_count_ = trailer_line_ = trailer_count_ = trailer_bytes_ = 0;
+  framing_bytes_ = extension_bytes_ = 0;
+  is_doubtful_ = false;
   name_ = start_line_ = {};
   value_begin_ = nullptr;
   value_bytes_ = 0;
@@ -51,15 +63,20 @@ void MessageParser::start_message() {
 
 Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
   const std::string_view fresh(bytes.data(), bytes.size());
-  if (phase_ == Phase::Ended) start_message();
+  if (phase_ == Phase::Ended) {
+    start_message();
+    empty_lines_ = 0;
+  }
   if (phase_ == Phase::Body) return execute(fresh);
   if (phase_ == Phase::Trailers) return read_trailers(fresh);
 
   // In the head: llhttp is given the whole of it at one go, from its first byte, so that all views are of one
   // buffer. It is asked twice at most before the last time: first with what came first, to refuse rubbish early.
   const std::size_t held = partial_.size();
+  const bool is_line_break = !fresh.empty() && (fresh.front() == '\r' || fresh.front() == '\n');
+  if (held == 0 ? is_line_break : held == 1 && partial_ == "\r") return skip_empty_lines(fresh);
   if (held > 0) {
-    const bool may_end = may_end_head(partial_, fresh);
+    const bool may_end = is_doubtful_ || may_end_head(partial_, fresh);
     partial_.append(fresh);
     if (!may_end) {
       if (partial_.size() <= limits_.head_bytes) return fresh.size();
@@ -72,7 +89,16 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
   }
   const std::string_view input = held > 0 ? std::string_view(partial_) : fresh;
   const auto used = execute(input);
-  if (!used) return used;
+  if (!used) {
+    if (phase_ != Phase::Head || parser_.type != HTTP_REQUEST || !error_.why.empty()) return used;
+    const auto why = explain_request_line(input, is_known_method);
+    if (why) return tl::unexpected(*why);
+    is_doubtful_ = true;
+    if (input.size() > limits_.target_bytes)
+      return failure(Code::TargetTooLong, peer(), "the request target is too long");
+    if (held == 0) partial_.assign(fresh);
+    return fresh.size();
+  }
   if (phase_ == Phase::Head) {  // not whole yet: all of it was looked at, and all of it is kept
     if (input.size() > limits_.head_bytes) return failure(Code::HeadTooLarge, peer(), "the head is too large");
     if (held == 0) partial_.assign(fresh);
@@ -82,11 +108,36 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
   return *used - held;
 }
 
+/// Empty lines before a request are passed over (RFC 9112 §2.2), a few of them; before a response there are none.
+Result<std::size_t> MessageParser::skip_empty_lines(std::string_view bytes) {
+  constexpr std::size_t kEmptyLinesMax = 4;
+  const bool has_begun = !partial_.empty();
+  if (parser_.type == HTTP_RESPONSE || bytes.front() != (has_begun ? '\n' : '\r') || empty_lines_ == kEmptyLinesMax) {
+    return failure(Code::BadMessage, peer(), "line breaks before the message");
+  }
+  if (has_begun) {
+    partial_.clear();
+    ++empty_lines_;
+  } else {
+    partial_ = "\r";
+  }
+  return 1;
+}
+
 Result<std::size_t> MessageParser::execute(std::string_view bytes) {
   input_ = bytes;
+  data_end_ = nullptr;
   const llhttp_errno_t outcome = llhttp_execute(&parser_, bytes.data(), bytes.size());
   switch (outcome) {
     case HPE_OK:
+      if (phase_ == Phase::Body && (parser_.flags & F_CHUNKED) != 0) {
+        // Sizes with no end of zeros, and the like.
+        const char* const end = bytes.data() + bytes.size();
+        framing_bytes_ =
+            data_end_ != nullptr ? static_cast<std::size_t>(end - data_end_) : framing_bytes_ + bytes.size();
+        if (framing_bytes_ > limits_.head_bytes)
+          return failure(Code::BadMessage, peer(), "a chunk's size line is too long");
+      }
       return bytes.size();
     case HPE_PAUSED: {  // by on_message_complete, or behind the last chunk by on_chunk_head
       const auto used = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
@@ -200,9 +251,8 @@ int MessageParser::on_field_complete(llhttp_t* llhttp) {
 int MessageParser::on_head_complete(llhttp_t* llhttp) {
   auto& self = *static_cast<MessageParser*>(llhttp->data);
   llhttp->upgrade = 0;  // what follows is HTTP until a 101 that was asked for
-  const char* head_begin = self.input_.data();
+  const char* const head_begin = self.input_.data();
   const char* const input_end = head_begin + self.input_.size();
-  while (head_begin != input_end && (*head_begin == '\r' || *head_begin == '\n')) ++head_begin;
   const auto fields = self.fields();
   const std::string_view last = fields.empty()                ? self.start_line_
                                 : fields.back().value.empty() ? fields.back().name
@@ -214,9 +264,18 @@ int MessageParser::on_head_complete(llhttp_t* llhttp) {
   if (!is_one_field_a_line({head_begin, static_cast<std::size_t>(input_end - head_begin)}, fields)) {
     return self.fail(Code::BadMessage, "a folded or misplaced header line");
   }
-  if (llhttp->http_major != 1 || llhttp->http_minor > 1) {
-    return self.fail(Code::Unsupported, "an HTTP version other than 1.0 and 1.1");
+  // llhttp takes RTSP and ICE as well, and lines without a version; and several blanks.
+  const std::string_view line = self.input_.substr(0, self.input_.find('\r'));
+  const bool is_request = llhttp->type == HTTP_REQUEST;
+  const auto version =
+      read_version(is_request ? line.substr(line.size() - std::min<std::size_t>(line.size(), 8)) : line.substr(0, 8));
+  const std::size_t method_bytes =
+      is_request ? std::string_view(llhttp_method_name(static_cast<llhttp_method_t>(llhttp->method))).size() : 0;
+  // One blank on each side of the target: of more, who knows what a server behind us makes.
+  if (!version || (is_request && line.size() != method_bytes + 1 + self.start_line_.size() + 1 + 8)) {
+    return self.fail(Code::BadMessage, "not a valid HTTP/1.1 message");
   }
+  if (*version == 0) return self.fail(Code::OtherVersion, "an HTTP version other than 1.0 and 1.1");
   const auto skips_body = self.head_complete();
   if (!skips_body) {
     self.error_ = skips_body.error();
@@ -227,8 +286,18 @@ int MessageParser::on_head_complete(llhttp_t* llhttp) {
 }
 
 int MessageParser::on_body_bytes(llhttp_t* llhttp, const char* at, std::size_t length) {
-  static_cast<MessageParser*>(llhttp->data)->body({at, length});
+  auto& self = *static_cast<MessageParser*>(llhttp->data);
+  self.data_end_ = at + length;
+  self.body({at, length});
   return 0;
+}
+
+/// They are dropped (RFC 9112 §7.1.1), after a look at how much of that there is.
+int MessageParser::on_chunk_extension(llhttp_t* llhttp, const char*, std::size_t length) {
+  auto& self = *static_cast<MessageParser*>(llhttp->data);
+  self.extension_bytes_ += length;
+  if (self.extension_bytes_ <= self.limits_.head_bytes) return 0;
+  return self.fail(Code::BadMessage, "too many chunk extensions");
 }
 
 int MessageParser::on_chunk_head(llhttp_t* llhttp) {
@@ -256,6 +325,8 @@ const llhttp_settings_t& MessageParser::settings() {
     made.on_headers_complete = on_head_complete;
     made.on_body = on_body_bytes;
     made.on_chunk_header = on_chunk_head;
+    made.on_chunk_extension_name = on_chunk_extension;
+    made.on_chunk_extension_value = on_chunk_extension;
     made.on_message_complete = on_message_complete;
     return made;
   }();
@@ -308,6 +379,8 @@ Result<bool> ResponseParser::head_complete() {
   }
   is_interim_ = head.status < 200;
   if (is_interim_) {
+    constexpr unsigned kInterimMax = 32;
+    if (++interim_count_ > kInterimMax) return failure(Code::BadMessage, Side::Upstream, "too many interim responses");
     sink_.on_response_interim(head);
   } else {
     sink_.on_response_head(head);

@@ -63,6 +63,7 @@ class MessageParser {
   static int on_head_complete(llhttp_t*);
   static int on_body_bytes(llhttp_t*, const char*, std::size_t);
   static int on_chunk_head(llhttp_t*);
+  static int on_chunk_extension(llhttp_t*, const char*, std::size_t);
   static int on_message_complete(llhttp_t*);
 
   /// The head is whole: `start_line_` and `fields()` are set. True where no body follows.
@@ -80,6 +81,7 @@ class MessageParser {
   Result<std::size_t> execute(std::string_view bytes);
   Result<std::size_t> read_trailers(std::string_view bytes);
   void end_trailers();
+  Result<std::size_t> skip_empty_lines(std::string_view bytes);
   void start_message();
   Side peer() const;
 
@@ -87,8 +89,12 @@ class MessageParser {
   HeadScratch& scratch_;
   Phase phase_ = Phase::Head;
   Error error_{};
-  std::string partial_;     // an incomplete head
-  std::string_view input_;  // what is being executed
+  std::string partial_;              // an incomplete head
+  bool is_doubtful_ = false;         // it is refused; why, its request line will tell when it is whole
+  std::size_t empty_lines_ = 0;      // before the head
+  std::size_t framing_bytes_ = 0;    // of a chunked body since its last data
+  std::size_t extension_bytes_ = 0;  // of all its chunks
+  std::string_view input_;           // what is being executed
   std::size_t field_count_ = 0;
   std::string trailers_;  // the lines of those that go on, and behind them the one under way
   std::size_t trailer_line_ = 0;
@@ -96,6 +102,7 @@ class MessageParser {
   std::size_t trailer_bytes_ = 0;
   std::string_view name_;
   const char* value_begin_ = nullptr;
+  const char* data_end_ = nullptr;  // of the body in what is being executed
   std::size_t value_bytes_ = 0;
 };
 
@@ -152,6 +159,7 @@ class ResponseParser final : private MessageParser {
     method_ = method;
     is_upgrade_asked_ = upgrade_asked;
     is_upgraded_ = false;
+    interim_count_ = 0;
   }
   /// Parses at most to the end of one final response; interim ones pass on the way. Returns how many bytes it used:
   /// after a 101, exactly those up to the end of its head, and then it is not to be called again.
@@ -170,6 +178,7 @@ class ResponseParser final : private MessageParser {
   ResponseSink& sink_;
   Method method_ = Method::Get;
   bool is_interim_ = false;
+  unsigned interim_count_ = 0;
   bool is_upgrade_asked_ = false;
   bool is_upgraded_ = false;
 };

@@ -48,6 +48,21 @@ void each_element(std::string_view list, Visit visit) {
   }
 }
 
+/// Codings that we do not know, and then chunked: the body's end could be told, what is in it not (RFC 9112 §6.1).
+bool is_coded_and_chunked(std::string_view codings) {
+  constexpr std::string_view kLast = "chunked";
+  if (codings.size() <= kLast.size()) return false;
+  if (!equals_ignoring_case(codings.substr(codings.size() - kLast.size()), kLast)) return false;
+  const std::string_view before = trim(codings.substr(0, codings.size() - kLast.size()));
+  if (!before.ends_with(',')) return false;
+  unsigned known = 0, others = 0, odd = 0;
+  each_element(before, [&](std::string_view coding) {
+    const std::string_view name = trim(coding.substr(0, coding.find(';')));
+    ++(!is_token(name) ? odd : equals_ignoring_case(name, kLast) ? known : others);
+  });
+  return others > 0 && known == 0 && odd == 0;
+}
+
 /// What the fields of either kind of message say about framing and the connection.
 struct Facts {
   unsigned content_lengths = 0;
@@ -74,7 +89,8 @@ Result<Facts> read_facts(MessageHead& head, Side side) {
       case FieldId::TransferEncoding:
         if (++facts.transfer_encodings > 1) return failure(Code::BadMessage, side, "Transfer-Encoding given twice");
         if (!equals_ignoring_case(field.value, "chunked")) {
-          return failure(Code::BadMessage, side, "a transfer coding other than chunked");
+          return failure(is_coded_and_chunked(field.value) ? Code::Unsupported : Code::BadMessage, side,
+                         "a transfer coding other than chunked");
         }
         break;
       case FieldId::Connection:
@@ -83,14 +99,11 @@ Result<Facts> read_facts(MessageHead& head, Side side) {
             facts.close = true;
           } else if (equals_ignoring_case(option, "keep-alive")) {
             facts.keep_alive = true;
-          } else {
+          } else if (head.connection.empty()) {
             head.connection = field.value;
           }
         });
-        if (++facts.connections > 1 && !head.connection.empty()) {
-          // One view names them all; several lines would need several. Nobody sends that but to confuse.
-          return failure(Code::BadMessage, side, "Connection given twice");
-        }
+        head.has_more_connections = ++facts.connections > 1;
         break;
       default:
         break;
@@ -104,6 +117,17 @@ Result<Facts> read_facts(MessageHead& head, Side side) {
   }
   head.keep_alive = !facts.close && (head.version == Version::Http11 || facts.keep_alive);
   return facts;
+}
+
+/// Every '%' begins an escape; none of them in the path is a NUL.
+bool is_escaped_well(std::string_view target) {
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); };
+  const std::size_t path_end = std::min(target.find('?'), target.size());
+  for (std::size_t at = target.find('%'); at != std::string_view::npos; at = target.find('%', at + 1)) {
+    if (target.size() - at < 3 || !is_hex(target[at + 1]) || !is_hex(target[at + 2])) return false;
+    if (at < path_end && target[at + 1] == '0' && target[at + 2] == '0') return false;
+  }
+  return true;
 }
 
 bool is_visible_ascii(std::string_view text) {
@@ -132,7 +156,7 @@ Result<void> judge_request(RequestHead& head) {
       head.host = field.value;
     } else if (field.id == FieldId::Expect) {
       if (!equals_ignoring_case(field.value, "100-continue")) {
-        return failure(Code::Unsupported, kClient, "an expectation other than 100-continue");
+        return failure(Code::Expectation, kClient, "an expectation other than 100-continue");
       }
       head.expects_continue = head.version == Version::Http11;
     }
@@ -251,12 +275,13 @@ bool is_trailer_allowed(std::string_view name) {
 bool asks_upgrade(const MessageHead& head) {
   const Field* upgrade = head.find(FieldId::Upgrade);
   return upgrade != nullptr && !upgrade->value.empty() && head.version == Version::Http11 &&
-         connection_names(head.connection, "upgrade");
+         connection_names(head, "upgrade");
 }
 
 bool is_valid_target(Method method, std::string_view target) {
   if (target.empty() || !is_visible_ascii(target)) return false;
   if (target.find('#') != std::string_view::npos) return false;  // a fragment is never sent (RFC 9112 §3.2)
+  if (!is_escaped_well(target)) return false;
   if (target.front() == '/') return true;
   if (target == "*") return method == Method::Options;
   const auto scheme_end = target.find("://");
@@ -265,6 +290,51 @@ bool is_valid_target(Method method, std::string_view target) {
   if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https")) return false;
   const std::string_view rest = target.substr(scheme_end + 3);
   return is_valid_host(rest.substr(0, rest.find_first_of("/?")));  // no userinfo: '@' is in no host
+}
+
+TargetParts split_target(Method method, std::string_view target) {
+  if (target.front() == '/' || target == "*") return {.authority = {}, .origin_form = target};
+  const std::string_view rest = target.substr(target.find("://") + 3);
+  const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
+  TargetParts parts{.authority = rest.substr(0, end), .origin_form = rest.substr(end)};
+  if (!parts.origin_form.starts_with('/')) {
+    if (method == Method::Options && parts.origin_form.empty()) {
+      parts.origin_form = "*";  // RFC 9112 §3.2.4
+    } else {
+      parts.has_no_path = true;
+    }
+  }
+  return parts;
+}
+
+std::optional<unsigned> read_version(std::string_view text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (text.size() != 8 || !text.starts_with("HTTP/") || text[6] != '.') return std::nullopt;
+  if (!is_digit(text[5]) || !is_digit(text[7]) || text.substr(5) == "0.9") return std::nullopt;  // 0.9 told no version
+  if (text[5] == '1' && (text[7] == '0' || text[7] == '1')) return text[7] == '0' ? 10 : 11;
+  return 0;
+}
+
+std::optional<Error> explain_request_line(std::string_view raw, bool (*is_known)(std::string_view)) {
+  constexpr std::size_t kMethodMax = 32;
+  const auto bad = [](Code code, std::string_view why) {
+    return Error{.code = code, .side = Side::Downstream, .why = why};
+  };
+  const Error malformed = bad(Code::BadMessage, "not a valid HTTP/1.1 message");
+  const std::size_t line_end = raw.find('\n');
+  const std::string_view line = raw.substr(0, line_end);
+  const std::size_t space = line.find(' ');
+  const std::string_view method = line.substr(0, space);
+  if (!is_token(method) || method.size() > kMethodMax) return malformed;
+  if (line_end == std::string_view::npos) return std::nullopt;
+  const std::size_t second = line.rfind(' ');
+  if (second == space || space == std::string_view::npos || !line.ends_with('\r')) return malformed;
+  if (!is_visible_ascii(line.substr(space + 1, second - space - 1))) return malformed;
+  const auto version = read_version(line.substr(second + 1, line.size() - second - 2));
+  if (!version) return malformed;
+  if (*version == 0) return bad(Code::OtherVersion, "an HTTP version other than 1.0 and 1.1");
+  if (!is_known(method)) return bad(Code::Unsupported, "a method that is not known here");
+  return malformed;
 }
 
 bool is_valid_host(std::string_view host) {
@@ -289,7 +359,10 @@ bool is_valid_host(std::string_view host) {
     if (name.empty() || !std::all_of(name.begin(), name.end(), is_name_char)) return false;
   }
   if (port.empty()) return true;
-  return port.front() == ':' && port.size() <= 6 && is_digits(port.substr(1));
+  if (port.front() != ':' || !is_digits(port.substr(1))) return false;
+  unsigned number = 0;  // no digits at all are allowed (RFC 3986 §3.2.3)
+  std::from_chars(port.data() + 1, port.data() + port.size(), number);
+  return port.size() <= 6 && number <= 65535;
 }
 
 bool is_hop_by_hop(FieldId id) {
@@ -311,6 +384,14 @@ bool connection_names(std::string_view connection, std::string_view field) {
   bool named = false;
   each_element(connection, [&](std::string_view option) { named = named || equals_ignoring_case(option, field); });
   return named;
+}
+
+bool connection_names(const MessageHead& head, std::string_view field) {
+  if (head.connection.empty()) return false;
+  if (connection_names(head.connection, field)) return true;
+  return head.has_more_connections && std::any_of(head.fields.begin(), head.fields.end(), [field](const Field& line) {
+           return line.id == FieldId::Connection && connection_names(line.value, field);
+         });
 }
 
 bool is_idempotent(Method method) {

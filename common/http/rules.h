@@ -7,6 +7,7 @@
 #include "common/result.h"
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace holdfast {
@@ -37,8 +38,28 @@ bool is_trailer_allowed(std::string_view name);
 /// that means nothing.
 bool asks_upgrade(const MessageHead& head);
 
-/// A target in one of the forms of RFC 9112 §3.2 that `method` may have, of visible ASCII and without fragment.
+/// A target in one of the forms of RFC 9112 §3.2 that `method` may have: of visible ASCII, without fragment and
+/// userinfo, every '%' followed by two hexadecimal digits. An escaped NUL passes in the query only: no path has one but
+/// to cut short what a server behind us compares. Other ASCII that RFC 3986 has escaped ('"<>\^`{|}') passes: clients
+/// send it.
 bool is_valid_target(Method method, std::string_view target);
+
+struct TargetParts {
+  std::string_view authority;    // of an absolute-form target, else empty
+  std::string_view origin_form;  // path and query; or "*"
+  bool has_no_path = false;      // "/" is to be put before `origin_form`
+};
+/// The parts of a valid target (RFC 9112 §3.3).
+TargetParts split_target(Method method, std::string_view target);
+
+/// Why a request that begins with `raw` is no good, judged by its request line: garbage, another version, or a method
+/// of which `is_known` knows nothing. Null where the line is not whole yet and may still turn out to be one of the last
+/// two: who asks should wait for the rest.
+std::optional<Error> explain_request_line(std::string_view raw, bool (*is_known)(std::string_view method));
+
+/// The version at the end of a request line without its CR LF, or at the beginning of a status line: 10 and 11 for the
+/// ones that we speak, 0 for another one, nothing where there is none.
+std::optional<unsigned> read_version(std::string_view text);
 
 /// A Host value (RFC 9110 §7.2): a registered name or IP literal, perhaps a port. Empty is allowed by the RFC, not
 /// here.
@@ -49,6 +70,8 @@ bool is_hop_by_hop(FieldId id);
 
 /// True where the Connection value `connection` names `field`.
 bool connection_names(std::string_view connection, std::string_view field);
+/// True where any Connection line of `head` names `field`.
+bool connection_names(const MessageHead& head, std::string_view field);
 
 /// RFC 9110 §9.2.2: repeating it does no more than doing it once.
 bool is_idempotent(Method method);

@@ -29,6 +29,8 @@ Rejection rejection_of(Code code) {
     case Code::Timeout:
       return Rejection::HeadTimeout;
     case Code::Unsupported:
+    case Code::OtherVersion:
+    case Code::Expectation:
       return Rejection::Unsupported;
     default:
       return Rejection::BadRequest;

@@ -11,7 +11,7 @@ bool goes_on(const MessageHead& head, const Field& field) {
   if (head.connection.empty()) return true;
   // A client may name its own fields for removal, but not those that make the request what it is.
   if (field.id == FieldId::Host || field.id == FieldId::ContentLength) return true;
-  return !connection_names(head.connection, field.name);
+  return !connection_names(head, field.name);
 }
 
 }  // namespace
@@ -19,13 +19,10 @@ bool goes_on(const MessageHead& head, const Field& field) {
 void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client) {
   out.clear();
   HeadWriter writer(out);
-  writer.request_line(head.method_text, head.target);
-  // RFC 9112 §3.2.2: the authority of an absolute-form target outweighs Host.
-  std::string_view host = head.host;
-  if (head.target.front() != '/' && head.target != "*") {
-    const std::string_view rest = head.target.substr(head.target.find("://") + 3);
-    host = rest.substr(0, rest.find_first_of("/?"));
-  }
+  // RFC 9112 §3.2.2: the authority of an absolute-form target outweighs Host; a server is asked in origin-form.
+  const TargetParts target = split_target(head.method, head.target);
+  const std::string_view host = target.authority.empty() ? head.host : target.authority;
+  writer.append(head.method_text, " ", target.has_no_path ? "/" : "", target.origin_form, " HTTP/1.1\r\n");
   writer.field("Host", host);
   std::string_view forwarded_for;
   bool has_request_id = false;

@@ -40,6 +40,10 @@ LocalResponse response_to_bad_client(const Error& error) {
       return response_to(LocalError::RequestTimeout);
     case Code::Unsupported:
       return {.status = 501, .text = error.why};
+    case Code::OtherVersion:
+      return {.status = 505, .text = error.why};
+    case Code::Expectation:
+      return {.status = 417, .text = error.why};
     default:
       return {.status = 400, .text = error.why};
   }

@@ -25,6 +25,8 @@ ProbeReport judge_probe(const HealthSettings& settings, const Result<HttpAnswer>
       case Code::BadMessage:
       case Code::HeadTooLarge:
       case Code::Unsupported:
+      case Code::OtherVersion:
+      case Code::Expectation:
         report.result = ProbeResult::Malformed;
         break;
       default:
