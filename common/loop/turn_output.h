@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace holdfast {
@@ -41,8 +42,23 @@ class TurnOutput {
     entries_.back().size = bytes_.size() - entries_.back().from;
   }
   bool has(const TurnWriter& writer) const { return writer.entry_ != 0; }
+
+  using First = void (*)(void* owner);
+  /// Runs `first(owner)` once, before another byte of this loop leaves, at the latest at the end of this turn. For what
+  /// must be on record before its answer is out. One owner a loop; it must call forget_first() before it dies.
+  void run_first(void* owner, First first) {
+    first_owner_ = owner;
+    first_ = first;
+  }
+  void forget_first() { first_ = nullptr; }
+  /// Who sends bytes past this buffer calls this before.
+  void before_sending() {
+    if (first_ != nullptr) std::exchange(first_, nullptr)(first_owner_);
+  }
+
   /// Sends what `writer` has here now.
   void flush(TurnWriter& writer) {
+    before_sending();
     if (writer.entry_ == 0) return;
     const Entry entry = take(writer);
     writer.send_now(std::string_view(bytes_).substr(entry.from, entry.size));
@@ -52,6 +68,7 @@ class TurnOutput {
     if (writer.entry_ != 0) take(writer);
   }
   void flush_all() {
+    before_sending();
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       if (entries_[i].writer != nullptr) flush(*entries_[i].writer);
     }
@@ -75,6 +92,8 @@ class TurnOutput {
 
   std::string bytes_;
   std::vector<Entry> entries_;
+  void* first_owner_ = nullptr;
+  First first_ = nullptr;
 };
 
 }  // namespace holdfast

@@ -172,6 +172,7 @@ struct Stream::Block final : TurnWriter {
   }
 
   void send_unsent() {
+    loop().output().before_sending();
     const ssize_t count = ::send(fd, unsent.data() + unsent_from, unsent.size() - unsent_from, MSG_NOSIGNAL);
     if (count < 0) {
       if (!would_block(errno) && errno != EINTR) user->on_broken(broken(errno));
