@@ -26,7 +26,7 @@ struct Worker::Serving final : private ListenerUser {
                  .dice = std::minstd_rand(static_cast<unsigned>(owner.index_) + 1),
                  .tell_failure = [](void* self) { static_cast<Worker*>(self)->tell_control_(); },
                  .teller = &owner},
-        share(owner.snapshot_->pools.front(), owner.index_, owner.count_),
+        share(owner.loop_, timeouts.add_class(), owner.snapshot_->pools.front(), owner.index_, owner.count_),
         downstream{.loop = owner.loop_,
                    .timeouts_head = timeouts.add_class(),
                    .timeouts_idle = timeouts.add_class(),
@@ -115,7 +115,12 @@ Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snaps
       tell_control_(std::move(tell_control)),
       serving_(std::make_unique<Serving>(*this)),
       wake_(std::make_unique<Wake>(loop_, this,
-                                   [](void* self) { static_cast<Worker*>(self)->serving_->share.queue.wake_all(); })) {}
+                                   [](void* self) { static_cast<Worker*>(self)->serving_->share.queue.wake_some(); })) {
+  for (const auto& pool : snapshot_->pools) {
+    pool->board().set_waker(
+        index_, [](void* self) { static_cast<Worker*>(self)->wake(); }, this);
+  }
+}
 
 Worker::~Worker() {
   if (thread_.joinable()) {

@@ -8,10 +8,11 @@ namespace {
 
 /// Lower is better; kNever may not get a request.
 constexpr int kNever = 4;
-int rank(State state, bool is_tried) {
+int rank(const Server& server, bool is_tried) {
+  const State state = server.state();
+  if (!may_get_requests(state) || !server.has_room()) return kNever;
   if (state == State::Healthy) return is_tried ? 2 : 0;
-  if (state == State::Unknown) return is_tried ? 3 : 1;
-  return kNever;
+  return is_tried ? 3 : 1;
 }
 
 /// Backup servers stand by while another is healthy, busy or tried as it may be.
@@ -47,7 +48,7 @@ Balancer::Candidates Balancer::rank_all(std::span<const std::uint8_t> tried) {
   const auto servers = pool_.servers();
   for (std::size_t i = 0; i < servers.size(); ++i) {
     const Server& server = *servers[i];
-    const int its_rank = skips_backups && server.is_backup() ? kNever : rank(server.state(), tried[i] != 0);
+    const int its_rank = skips_backups && server.is_backup() ? kNever : rank(server, tried[i] != 0);
     ranks_[i] = static_cast<std::uint8_t>(its_rank);
     if (its_rank > among.rank || its_rank == kNever) continue;
     if (its_rank < among.rank) {
@@ -159,7 +160,7 @@ bool Balancer::has_untried(std::span<const std::uint8_t> tried) const {
   const auto servers = pool_.servers();
   for (std::size_t i = 0; i < servers.size(); ++i) {
     if (skips_backups && servers[i]->is_backup()) continue;
-    if (rank(servers[i]->state(), tried[i] != 0) < 2) return true;
+    if (rank(*servers[i], tried[i] != 0) < 2) return true;
   }
   return false;
 }

@@ -14,7 +14,7 @@
 namespace holdfast::lb {
 
 struct Pick {
-  Server* server = nullptr;  // null: none may get a request now
+  Server* server = nullptr;  // null: none may get a request now, or those that may are full
   bool is_repeat = false;    // all that may were tried already by this exchange
 };
 

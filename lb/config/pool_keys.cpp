@@ -120,6 +120,8 @@ void describe(Keys& keys, ServerSettings& server) {
       [&server] { return server.authority; });
   keys.add("name", server.name, "what logs and metrics call it; its address where left out");
   keys.add("weight", server.weight, "its share of the requests, beside the others'", 1U, 1000U);
+  keys.add("max_requests", server.max_requests,
+           "requests at a time, over all workers; those beyond wait in the queue; 0: any number", 0U, 1'000'000U);
   keys.add("backup", server.is_backup, "gets requests only while no other is healthy");
 }
 

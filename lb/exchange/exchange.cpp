@@ -73,6 +73,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   if (head.has_content_length && head.content_length > context_.request_body_bytes_max) {
     refusal_ = LocalError::RequestTooLarge;
   }
+  begin_waiting_anew();
   share.counters.requests.add();
   share.counters.in_flight.add(1);
 }
@@ -254,23 +255,28 @@ Phase Exchange::step() {
 }
 
 Phase Exchange::pick() {
-  const TimePoint now = context_.loop.now();
-  if (now >= deadline_) return give_up(last_error_);
-  const Pick picked = share_->policy.pick({.tried = tried_, .key = key_});
-  if (picked.server == nullptr) return wait_in_queue(std::chrono::ceil<std::chrono::milliseconds>(deadline_ - now));
-  if (picked.is_repeat && !has_paused_) {
-    const double dice = static_cast<double>(context_.dice()) / static_cast<double>(std::minstd_rand::max());
-    return wait_in_queue(std::min(retry_pause(++rounds_, dice), std::chrono::milliseconds(deadline_ - now)));
+  for (;;) {
+    const TimePoint now = context_.loop.now();
+    if (now >= deadline_) return give_up(last_error_);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - now);
+    if (attempts_ == 0 && !has_paused_ && share_->queue.must_wait()) return wait_in_queue(left, Waiting::ForServer);
+    const Pick picked = share_->policy.pick({.tried = tried_, .key = key_});
+    if (picked.server == nullptr) return wait_in_queue(left, Waiting::ForServer);
+    if (picked.is_repeat && !has_paused_) {
+      const double dice = static_cast<double>(context_.dice()) / static_cast<double>(std::minstd_rand::max());
+      return wait_in_queue(std::min(retry_pause(++rounds_, dice), left), Waiting::APause);
+    }
+    if (!picked.server->take_slot()) continue;  // another worker was quicker: that server is full now
+    if (picked.is_repeat) {                     // a new round: everybody may be tried once more
+      std::fill(tried_.begin(), tried_.end(), std::uint8_t{0});
+      has_paused_ = false;
+    }
+    return begin_attempt(*picked.server);
   }
-  if (picked.is_repeat) {  // a new round: everybody may be tried once more
-    std::fill(tried_.begin(), tried_.end(), std::uint8_t{0});
-    has_paused_ = false;
-  }
-  return begin_attempt(*picked.server);
 }
 
-Phase Exchange::wait_in_queue(std::chrono::milliseconds until) {
-  if (!share_->queue.enter(*this)) return give_up(LocalError::QueueFull);
+Phase Exchange::wait_in_queue(std::chrono::milliseconds until, Waiting why) {
+  if (!share_->queue.enter(*this, why)) return give_up(LocalError::QueueFull);
   share_->counters.queued.add(1);
   share_->counters.queued_total.add();
   is_woken_ = false;
@@ -398,6 +404,8 @@ void Exchange::end_attempt(AttemptResult result) {
   } else {
     endpoint.drop(std::move(connection_));
   }
+  endpoint.server().free_slot();
+  share_->queue.pass_on(is_complete ? 2 : 1);
   if (is_failure(result)) context_.tell_failure(context_.teller);
 }
 
@@ -424,6 +432,7 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
     share_->queue.leave(*this);
     share_->counters.queued.add(-1);
   }
+  share_->queue.pass_on(1);
   end_attempt(outcome == Outcome::Answered ? AttemptResult::Ok : AttemptResult::Cancelled);
   PoolCounters& counters = share_->counters;
   counters.in_flight.add(-1);

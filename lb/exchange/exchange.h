@@ -91,7 +91,7 @@ class Exchange final : public Waiter, private ResponseReceiver {
   Phase responding();
 
   Phase begin_attempt(Server& server);
-  Phase wait_in_queue(std::chrono::milliseconds until);
+  Phase wait_in_queue(std::chrono::milliseconds until, Waiting why);
   Phase send_request();
   Phase after_failure(AttemptResult result);
   Phase give_up(LocalError error);

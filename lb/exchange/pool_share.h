@@ -12,12 +12,13 @@
 namespace holdfast::lb {
 
 struct PoolShare {
-  PoolShare(std::shared_ptr<ServerPool> shared, std::size_t worker, std::size_t worker_count)
+  PoolShare(Loop& loop, TimeoutClass& timeouts, std::shared_ptr<ServerPool> shared, std::size_t worker,
+            std::size_t worker_count)
       : pool(std::move(shared)),
         settings(pool->settings()),
         counters(pool->counters(worker)),
         policy(*pool, worker, worker_count),
-        queue(settings.queue_size) {}
+        queue(loop, timeouts, *pool, worker) {}
 
   Endpoint& endpoint(const Server& server) { return *endpoints[server.index()]; }
 

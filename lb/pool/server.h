@@ -5,6 +5,7 @@
 #include "lb/metrics.h"
 #include "lb/pool/settings.h"
 #include "lb/pool/state.h"
+#include "lb/pool/waiting_board.h"
 
 #include <array>
 #include <atomic>
@@ -45,6 +46,22 @@ class Server {
   }
   static constexpr unsigned kShareUnit = 100;
 
+  /// Places for attempts, where it has a limit: exact over all workers, and one locked instruction at either end of an
+  /// attempt. Without limit there is always room, and nothing is counted here.
+  unsigned max_requests() const { return settings_.max_requests; }
+  bool has_room() const { return settings_.max_requests == 0 || slots_.load() < settings_.max_requests; }
+  bool take_slot() {
+    if (settings_.max_requests == 0) return true;
+    unsigned taken = slots_.load();
+    while (taken < settings_.max_requests) {
+      if (slots_.compare_exchange_weak(taken, taken + 1)) return true;
+    }
+    return false;
+  }
+  void free_slot() {
+    if (settings_.max_requests != 0) slots_.fetch_sub(1);
+  }
+
   /// Written by that worker alone.
   ServerCounters& counters(std::size_t worker) { return *counters_[worker]; }
   std::span<const std::unique_ptr<ServerCounters>> counters() const { return counters_; }
@@ -61,13 +78,14 @@ class Server {
   std::atomic<State> state_{State::Unknown};
   std::atomic<unsigned> weight_;
   std::atomic<unsigned> share_;
+  std::atomic<unsigned> slots_{0};
   std::vector<std::unique_ptr<ServerCounters>> counters_;
 };
 
 /// A pool: its settings, its servers, each worker's counters.
 class ServerPool {
  public:
-  ServerPool(const PoolSettings& settings, std::size_t worker_count) : settings_(settings) {
+  ServerPool(const PoolSettings& settings, std::size_t worker_count) : settings_(settings), board_(worker_count) {
     for (const ServerSettings& server : settings.servers) {
       servers_.push_back(std::make_unique<Server>(server, servers_.size(), worker_count));
     }
@@ -77,12 +95,14 @@ class ServerPool {
   const std::string& name() const { return settings_.name; }
   const PoolSettings& settings() const { return settings_; }
   std::span<const std::unique_ptr<Server>> servers() const { return servers_; }
+  WaitingBoard& board() { return board_; }
   PoolCounters& counters(std::size_t worker) { return *counters_[worker]; }
   std::span<const std::unique_ptr<PoolCounters>> counters() const { return counters_; }
 
  private:
   PoolSettings settings_;
   std::vector<std::unique_ptr<Server>> servers_;
+  WaitingBoard board_;
   std::vector<std::unique_ptr<PoolCounters>> counters_;
 };
 

@@ -25,6 +25,7 @@ enum class State : std::uint8_t { Unknown, Healthy, Unhealthy, Ejected, Draining
 inline constexpr std::array<State, 6> kStates{State::Unknown, State::Healthy,  State::Unhealthy,
                                               State::Ejected, State::Draining, State::Down};
 std::string_view state_name(State state);
+constexpr bool may_get_requests(State state) { return state == State::Healthy || state == State::Unknown; }
 
 /// What probes said last, after `passes` or `fails` in a row.
 enum class Probe : std::uint8_t { Unknown, Passing, Failing };

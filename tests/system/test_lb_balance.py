@@ -1,4 +1,5 @@
 """Who gets the next request: policies, weights, limits, backups."""
+import time
 from collections import Counter
 
 from system.upstream import Client, Upstream, ask, eventually, response
@@ -90,3 +91,82 @@ def test_backups_stand_by(start_lb, upstream):
     servers[0].listen()
     eventually(lambda: lb.states()[servers[0].address] == "healthy")
     assert picks(lb, 20) == {0: 20}
+
+
+def test_a_full_server_makes_requests_wait_their_turn_and_is_never_given_more(start_lb, upstream):
+    busy, most, order = [], [], []
+
+    def answer(request):
+        def slowly(connection):
+            busy.append(request)
+            most.append(len(busy))
+            order.append(request.target)
+            time.sleep(0.02)
+            busy.remove(request)
+            connection.sendall(response())
+        return slowly
+    server = upstream(answer)
+    lb = start_lb(f"workers: 2\nupstreams: [{{address: '{server.address}', max_requests: 3}}]\nretry: {{deadline: 20s}}\n")
+    clients = []
+    for number in range(40):
+        client = Client(lb.public)
+        client.send(f"GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n")
+        clients.append(client)
+        if number == 20:
+            eventually(lambda: lb.metric("lb_queue_length") > 0)
+    assert [client.response()[0] for client in clients] == [200] * 40
+    assert max(most) == 3 and len(order) == 40
+    assert lb.metric("lb_queued_total") >= 20
+    for client in clients:
+        client.close()
+
+
+def test_the_queue_has_a_size_and_a_deadline(start_lb, upstream):
+    release = []
+
+    def hold(connection):
+        eventually(lambda: release)
+        connection.sendall(response())
+    server = upstream(lambda request: hold)
+    lb = start_lb(f"workers: 1\nupstreams: [{{address: '{server.address}', max_requests: 1}}]\n"
+                  "retry: {deadline: 400ms}\nqueue: {size: 2}\n")
+    clients = [Client(lb.public) for _ in range(4)]
+    for number, client in enumerate(clients):
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        if number < 3:
+            eventually(lambda: lb.metric("lb_queue_length") == number and server.requests)
+    assert clients[3].response()[0] == 503
+    assert lb.metric("lb_local_errors_total", reason="queue_full") == 1
+    assert [clients[number].response()[0] for number in (1, 2)] == [503, 503]
+    assert lb.metric("lb_local_errors_total", reason="destination_unavailable") == 2
+    release.append(True)
+    assert clients[0].response()[0] == 200
+    assert len(server.requests) == 1
+
+
+def test_the_first_server_back_is_not_buried(start_lb, upstream):
+    """All that waited is served, and no more than a few at a time until the first answer."""
+    at_once, most = [0], [0]
+
+    def answer(request):
+        def slowly(connection):
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+            time.sleep(0.04)
+            at_once[0] -= 1
+            connection.sendall(response())
+        return slowly
+    server = Upstream(answer)
+    server.die()
+    lb = start_lb(f"workers: 1\nupstreams: ['{server.address}']\nhealth: {{uri: /health, interval: 50ms}}\n")
+    clients = []
+    for _ in range(60):
+        client = Client(lb.public)
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        clients.append(client)
+    eventually(lambda: lb.metric("lb_queue_length") == 60)
+    server.listen()
+    eventually(lambda: server.requests)
+    assert len(server.requests) <= 8
+    assert [client.response()[0] for client in clients] == [200] * 60
+    server.close()
