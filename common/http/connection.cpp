@@ -75,7 +75,8 @@ void HttpConnection::abandon() {
 
 void HttpConnection::on_bytes(std::span<const char> bytes) {
   if (phase_ == Phase::Closing) return;
-  if (phase_ == Phase::Handling) {
+  // Or resume() is on its way: these bytes come behind those.
+  if (phase_ == Phase::Handling || !early_.empty()) {
     early_.append(bytes.data(), bytes.size());
     if (early_.size() >= kEarlyBytesMax) stream_.stop_reading();
     return;
@@ -217,7 +218,8 @@ void HttpConnection::resume() {
 
 void HttpConnection::on_end_of_stream() {
   client_is_done_ = true;
-  if (phase_ == Phase::Handling) return;  // a half-close: it may still read its answer
+  // A half-close: it may still read its answers.
+  if (phase_ == Phase::Handling || (phase_ == Phase::Idle && !early_.empty())) return;
   leave();
 }
 

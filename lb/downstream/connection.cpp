@@ -181,6 +181,8 @@ void DownstreamConnection::on_bytes(std::span<const char> bytes) {
     case Phase::Busy:
       return keep_early(bytes);
     case Phase::Idle:
+      if (!early_.empty()) return keep_early(bytes);  // resume() is on its way: these come behind those
+      return consume(bytes);
     case Phase::Head:
     case Phase::Body:
       return consume(bytes);
@@ -240,6 +242,7 @@ void DownstreamConnection::on_end_of_stream() {
   is_client_done_ = true;
   // A half-close is not an abort: who has asked may still read the answer.
   if (phase_ == Phase::Busy || phase_ == Phase::Sending) return;
+  if (phase_ == Phase::Idle && !early_.empty()) return;  // nor are those that came behind it: resume() is on its way
   if (stream_.unsent_bytes() == 0 || exchange_ != nullptr) return leave();
   if (phase_ != Phase::Closing) begin_closing();
 }
