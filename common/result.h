@@ -18,6 +18,7 @@ enum class Code {
   HeadTooLarge,   // the head or its number of fields is over the limit
   TargetTooLong,  // the request target is over the limit
   BodyTooLarge,   // the body is over the limit
+  TooMany,        // more at a time than one peer may have
   Refused,        // nobody listens there
   Unreachable,    // no route, no such name, no descriptor left
   Timeout,        // a time-out of ours ran out

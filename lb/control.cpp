@@ -6,10 +6,10 @@
 #include "common/version.h"
 #include "lb/admin/api.h"
 #include "lb/config.h"
+#include "lb/descriptors.h"
 #include "lb/health/monitor.h"
 #include "lb/worker.h"
 
-#include <sys/resource.h>
 #include <algorithm>
 #include <atomic>
 #include <csignal>
@@ -22,12 +22,15 @@ namespace {
 
 using Fields = log::Fields;
 
+/// What the admin port takes of a request's body.
+constexpr std::size_t kAdminBodyBytes = 64 * 1024;
+
 /// Starting ──▶ Serving ──▶ Leaving (delay: not ready, still accepting) ──▶ Draining ──▶ Ended
 enum class Stage { Starting, Serving, Leaving, Draining, Ended };
 
 class Control {
  public:
-  explicit Control(Settings settings);
+  Control(Settings settings, std::size_t worker_count, std::size_t admin_connections);
   ~Control();
   int run();
 
@@ -44,7 +47,9 @@ class Control {
 
   Settings settings_;
   std::size_t worker_count_;
+  std::size_t admin_connections_;
   std::shared_ptr<const Snapshot> snapshot_;
+  Admission admission_;
   Loop loop_;
   Timeouts timeouts_;
   TimeoutClass& timeouts_shutdown_;
@@ -82,17 +87,19 @@ void say_cannot_listen(std::string_view name, const Address& address, const Erro
                                                             : "choose another address"}});
 }
 
-Control::Control(Settings settings)
+Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_connections)
     : settings_(std::move(settings)),
-      worker_count_(settings_.workers != 0 ? settings_.workers : std::max(1U, std::thread::hardware_concurrency())),
+      worker_count_(worker_count),
+      admin_connections_(admin_connections),
       snapshot_(make_snapshot(settings_, worker_count_)),
+      admission_(settings_.limits, worker_count_),
       timeouts_(loop_),
       timeouts_shutdown_(timeouts_.add_class()),
       delay_over_(Timeout::calling<&Control::drain>(this)),
       grace_over_(Timeout::calling<&Control::end>(this)),
       failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }) {
   for (std::size_t i = 0; i < worker_count_; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, worker_count_, snapshot_, [this] { failures_.send(); }));
+    workers_.push_back(std::make_unique<Worker>(i, worker_count_, snapshot_, admission_, [this] { failures_.send(); }));
   }
   health_ = std::make_unique<HealthMonitor>(loop_, timeouts_, *snapshot_, [this] {
     for (const auto& worker : workers_) worker->wake();
@@ -111,16 +118,6 @@ Control::~Control() {
 int Control::run() {
   // Peers that leave are told of by EPIPE.
   std::signal(SIGPIPE, SIG_IGN);
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
-  const std::size_t wanted = settings_.limits.connections * 2;
-  if (files.rlim_cur < wanted) {
-    log::warn("too few file descriptors", Fields{{"have", files.rlim_cur},
-                                                 {"want", wanted},
-                                                 {"do", "raise the limit of open files, or lower limits.connections"}});
-  }
   log::info("starting", Fields{{"version", kVersion}, {"revision", kRevision}, {"workers", worker_count_}});
   if (!open_admin()) return 1;
   if (const auto free = check_address_free(settings_.listen); !free) {
@@ -165,7 +162,9 @@ bool Control::open_admin() {
                 }
               },
       });
-  admin_ = std::make_unique<HttpServer>(loop_, timeouts_, ServerLimits{.connections = 100}, *admin_api_);
+  admin_ = std::make_unique<HttpServer>(
+      loop_, timeouts_, ServerLimits{.connections = admin_connections_, .request_body_bytes = kAdminBodyBytes},
+      *admin_api_);
   if (const auto opened = admin_->listen(settings_.admin); !opened) {
     say_cannot_listen("admin", settings_.admin, opened.error());
     return false;
@@ -265,7 +264,31 @@ void Control::on_workers_ended() {
 }  // namespace
 
 int run(Settings settings) {
-  Control control(std::move(settings));
+  const std::size_t worker_count =
+      settings.workers != 0 ? settings.workers : std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t files = raise_file_limit();
+  const auto shares = share_descriptors(files, settings, worker_count);
+  if (!shares) {
+    log::error("too few file descriptors",
+               Fields{{"have", files}, {"do", "raise the limit of open files (LimitNOFILE)"}});
+    return 1;
+  }
+  const std::size_t asked = settings.limits.connections;
+  settings.limits.connections = shares->clients;
+  for (PoolSettings& pool : settings.pools) {
+    pool.connections.max_idle = std::min(pool.connections.max_idle, shares->idle_each);
+  }
+  log::info("descriptors", Fields{{"files", files},
+                                  {"clients", shares->clients},
+                                  {"idle_to_each_server", shares->idle_each},
+                                  {"admin", shares->admin}});
+  if (shares->clients < asked) {
+    log::warn("fewer clients than limits.connections", Fields{{"clients", shares->clients},
+                                                              {"asked", asked},
+                                                              {"files", files},
+                                                              {"do", "raise the limit of open files (LimitNOFILE)"}});
+  }
+  Control control(std::move(settings), worker_count, shares->admin);
   return control.run();
 }
 

@@ -48,6 +48,8 @@ struct alignas(64) WorkerCounters {
   Gauge connections;
   std::array<Counter, kRejections.size()> rejected;
   std::array<Counter, kClientTimeouts.size()> timeouts;
+  std::array<Counter, kShortages.size()> pauses;  // of the listener
+  Counter idle_evicted;                           // idle clients closed to make room for others
 };
 
 }  // namespace holdfast::lb

@@ -82,9 +82,16 @@ inline constexpr std::array<std::string_view, 9> kLocalErrors{"destination_unava
                                                               "http_request_timeout"};
 
 /// Why a connection or request was turned away before it was anybody's.
-enum class Rejection : std::uint8_t { Limit, BadRequest, HeadTooLarge, HeadTimeout, Unsupported };
-inline constexpr std::array<std::string_view, 5> kRejections{"limit", "bad_request", "head_too_large", "head_timeout",
-                                                             "unsupported"};
+enum class Rejection : std::uint8_t { ClientLimit, BadRequest, HeadTooLarge, HeadTimeout, Unsupported };
+inline constexpr std::array<std::string_view, 5> kRejections{"client_limit", "bad_request", "head_too_large",
+                                                             "head_timeout", "unsupported"};
+
+/// What is missing where a listener takes no more connections for a while.
+enum class Shortage : std::uint8_t {
+  Connections,  // limits.connections are open, and none of them was idle for long enough
+  Descriptors,  // the process, or the machine, has no more
+};
+inline constexpr std::array<std::string_view, 2> kShortages{"connections", "descriptors"};
 
 /// Which time-out of a client's ran out.
 enum class ClientTimeout : std::uint8_t {

@@ -1,5 +1,6 @@
 #include "lb/worker.h"
 
+#include "common/log.h"
 #include "lb/downstream/connection.h"
 
 #include <csignal>
@@ -35,11 +36,14 @@ struct Worker::Serving final : private ListenerUser {
                    .limits = settings.limits,
                    .timeouts = settings.client,
                    .trusted_proxies = settings.trusted_proxies,
+                   .admission = owner.admission_,
                    .counters = owner.counters_,
                    .exchange = exchange,
                    .share = share,
                    .scratch = {},
-                   .response = {}} {
+                   .response = {}},
+        room(owner.loop_, this, [](void* self) { static_cast<Serving*>(self)->on_room(); }) {
+    worker.admission_.join(worker.index_, room);
     exchange.unused = &downstream.exchanges;
     TimeoutClass& kept = timeouts.add_class();
     const ParserLimits response_limits{
@@ -48,7 +52,6 @@ struct Worker::Serving final : private ListenerUser {
       share.endpoints.push_back(std::make_unique<Endpoint>(owner.loop_, kept, share.settings.connections,
                                                            response_limits, downstream.scratch, *server, owner.index_));
     }
-    connections_max = (settings.limits.connections + owner.count_ - 1) / owner.count_;
   }
 
   Result<Address> listen(const Address& address) {
@@ -58,12 +61,43 @@ struct Worker::Serving final : private ListenerUser {
     return listener.address();
   }
 
-  void on_accept(Stream stream) override {
-    if (downstream.open >= connections_max) {
-      downstream.counters.rejected[static_cast<std::size_t>(Rejection::Limit)].add();
-      return;  // dropping the stream closes it
+  bool reserve() override { return is_place_kept = worker.admission_.try_enter(); }
+  void unreserve() override {
+    if (std::exchange(is_place_kept, false)) worker.admission_.withdraw();
+  }
+  bool make_room() override {
+    Admission& admission = worker.admission_;
+    if (admission.wait(worker.index_)) return is_place_kept = true;
+    if (DownstreamConnection::close_longest_idle(downstream) && admission.wait(worker.index_)) {
+      return is_place_kept = true;
     }
+    admission.ask_others(worker.index_);
+    count_pause(Shortage::Connections);
+    log::warn_limited("clients wait", "connections",
+                      log::Fields{{"why", "limits.connections are open, and none of them has been idle for a second"},
+                                  {"limit", settings.limits.connections}});
+    return false;
+  }
+  bool free_descriptor(int error_number) override {
+    if (DownstreamConnection::close_longest_idle(downstream)) return true;
+    worker.admission_.wait_anyway(worker.index_);
+    worker.admission_.ask_others(worker.index_);
+    count_pause(Shortage::Descriptors);
+    log::warn_limited(
+        "clients wait", "descriptors",
+        log::Fields{{"why", uv_strerror(-error_number)}, {"do", "raise the limit of open files (LimitNOFILE)"}});
+    return false;
+  }
+  void on_accept(Stream stream) override {
+    if (!std::exchange(is_place_kept, false)) worker.admission_.enter();
     DownstreamConnection::serve(downstream, std::move(stream));
+  }
+  void count_pause(Shortage missing) { downstream.counters.pauses[static_cast<std::size_t>(missing)].add(); }
+  /// Somebody left while we had clients waiting, or another worker has.
+  void on_room() {
+    if (worker.admission_.take_call(worker.index_)) listener.resume();
+    if (!worker.admission_.take_request()) return;
+    if (!DownstreamConnection::close_longest_idle(downstream)) worker.admission_.put_request_back();
   }
 
   template <class Call>
@@ -89,6 +123,7 @@ struct Worker::Serving final : private ListenerUser {
   }
 
   ~Serving() {
+    worker.admission_.part(worker.index_);
     listener.close();
     each_connection([](DownstreamConnection& connection) { connection.abandon(); });
     worker.loop_.settle();  // what was retired goes while what it stands on is still here
@@ -103,15 +138,18 @@ struct Worker::Serving final : private ListenerUser {
   PoolShare share;
   DownstreamContext downstream;
   Listener listener;
-  std::size_t connections_max = 0;
+  Wake room;
+  bool is_place_kept = false;  // in the admission, for whom the listener takes next
   uv_prepare_t watch_end{};
   bool is_watching = false;
 };
 
-Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, TellControl tell_control)
+Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, Admission& admission,
+               TellControl tell_control)
     : index_(index),
       count_(count),
       snapshot_(std::move(snapshot)),
+      admission_(admission),
       tell_control_(std::move(tell_control)),
       serving_(std::make_unique<Serving>(*this)),
       wake_(std::make_unique<Wake>(loop_, this,

@@ -4,6 +4,7 @@
 
 #include "common/loop/wake.h"
 #include "common/net/listener.h"
+#include "lb/downstream/admission.h"
 #include "lb/metrics.h"
 #include "lb/pool/server.h"
 
@@ -19,7 +20,8 @@ class Worker {
   /// Called from the worker's thread when a server failed a request, or said that it drains.
   using TellControl = std::function<void()>;
 
-  Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, TellControl tell_control);
+  Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, Admission& admission,
+         TellControl tell_control);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -48,6 +50,7 @@ class Worker {
   std::size_t index_;
   std::size_t count_;
   std::shared_ptr<const Snapshot> snapshot_;
+  Admission& admission_;
   TellControl tell_control_;
   WorkerCounters counters_;
   Loop loop_;

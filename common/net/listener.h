@@ -11,10 +11,20 @@
 
 namespace holdfast {
 
-/// Told of each new connection.
+/// Told of each new connection, and asked before it is taken. Who is not taken waits in the kernel's queue.
 class ListenerUser {
  public:
-  /// `stream` is accepted and silent: give it a user, then start reading.
+  /// Keeps a place for one more connection. Where there is none, the listener takes no more in this turn.
+  virtual bool reserve() { return true; }
+  /// Nobody came for the place that reserve() kept.
+  virtual void unreserve() {}
+  /// Somebody waits, and there is no place: makes and keeps one if it can. Where not, the listener pauses.
+  virtual bool make_room() { return false; }
+  /// Somebody waits, and the process has no descriptor left (or the kernel no memory: `error_number`): gives one up if
+  /// it can. Where not, the listener pauses.
+  virtual bool free_descriptor([[maybe_unused]] int error_number) { return false; }
+  /// `stream` is accepted and silent: give it a user, then start reading. Its place was kept, but when the listener
+  /// closes: then all who wait are taken.
   virtual void on_accept(Stream stream) = 0;
 
  protected:
@@ -33,6 +43,8 @@ class Listener {
   static Result<Listener> open(Loop& loop, const Address& address, PortSharing sharing, ListenerUser& user);
 
   const Address& address() const { return address_; }
+  /// Ends a pause now, since there is room again. By itself it ends soon, in case that nobody says so.
+  void resume();
   /// Takes the connections that have come about already, then stops listening: the kernel would reset them.
   void close();
   bool is_open() const { return block_ != nullptr; }

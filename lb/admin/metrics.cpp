@@ -167,6 +167,15 @@ void collect_lb(Scrape& scrape, const MetricSources& sources) {
       scrape, workers, kRejections, "lb_listener_rejected_total",
       "Connections and messages turned away before they were a request.", "reason", {{"listener", "public"}},
       [](const WorkerCounters& c) -> const auto& { return c.rejected; });
+  scrape.gauge("lb_listener_connections_max", "Clients' connections that there may be at a time.",
+               {{"listener", "public"}}, static_cast<double>(sources.snapshot.settings.limits.connections));
+  by_name(
+      scrape, workers, kShortages, "lb_listener_pauses_total",
+      "How often no more connections were taken for a while, by what was missing.", "missing", {{"listener", "public"}},
+      [](const WorkerCounters& c) -> const auto& { return c.pauses; });
+  scrape.counter("lb_listener_idle_closed_total", "Idle connections closed to make room for others.",
+                 {{"listener", "public"}},
+                 sum(workers, [](const WorkerCounters& c) -> const Counter& { return c.idle_evicted; }));
   by_name(
       scrape, workers, kClientTimeouts, "lb_listener_timeouts_total", "Time-outs of clients, by what was awaited.",
       "awaited", {{"listener", "public"}}, [](const WorkerCounters& c) -> const auto& { return c.timeouts; });

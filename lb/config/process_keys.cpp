@@ -28,7 +28,15 @@ void describe(Keys& keys, ShutdownSettings& shutdown) {
 }
 
 void describe(Keys& keys, LimitSettings& limits) {
-  keys.add("connections", limits.connections, "clients' connections at a time", std::size_t{1}, std::size_t{1'000'000});
+  keys.add(
+      "connections", limits.connections,
+      "clients' connections at a time, fewer where there are not the descriptors for so many; one more has an idle "
+      "one closed for it, or waits",
+      std::size_t{1}, std::size_t{1'000'000});
+  keys.add("connections_per_client", limits.connections_per_client,
+           "connections at a time from one address, or one /64 of IPv6; one more is answered 429 and closed; trusted "
+           "proxies are exempt; 0: no limit",
+           std::size_t{0}, std::size_t{1'000'000});
   keys.add("requests_per_connection", limits.requests_per_connection,
            "requests that a connection may bring; the last response says Connection: close; 0: no limit",
            std::size_t{0}, std::size_t{1'000'000'000});

@@ -20,6 +20,12 @@ constexpr std::size_t kUnsentMax = 64 * 1024;
 constexpr std::chrono::milliseconds kLinger{1000};
 constexpr std::chrono::milliseconds kLingerMax{30'000};
 constexpr std::uint64_t kLingerBytesDue = 16 * 1024;
+/// So long a client has been idle before it may be closed to make room for another.
+constexpr std::chrono::milliseconds kIdleBeforeClosed{1000};
+/// At most so many are looked at for that in one go: those whose next request is just coming are passed over.
+constexpr int kLookedAt = 16;
+/// So many clients that have too many connections are told so at a time; the others are closed at once.
+constexpr std::size_t kTurnedAwayMax = 64;
 
 Rejection rejection_of(Code code) {
   switch (code) {
@@ -28,6 +34,8 @@ Rejection rejection_of(Code code) {
       return Rejection::HeadTooLarge;
     case Code::Timeout:
       return Rejection::HeadTimeout;
+    case Code::TooMany:
+      return Rejection::ClientLimit;
     case Code::Unsupported:
     case Code::OtherVersion:
     case Code::Expectation:
@@ -52,8 +60,25 @@ void DownstreamConnection::serve(DownstreamContext& context, Stream stream) {
   context.counters.connections_total.add();
   context.counters.connections.add(1);
   connection->stream_.set_user(connection);
-  context.timeouts_head.arm(connection->clock_, context.timeouts.head);
   connection->stream_.start_reading();
+  if (connection->is_turned_away_) return connection->turn_away();
+  connection->since_ = context.loop.now();
+  context.idle.push_back(*connection);
+  context.timeouts_head.arm(connection->clock_, context.timeouts.head);
+}
+
+bool DownstreamConnection::close_longest_idle(DownstreamContext& context) {
+  DownstreamConnection* one = context.idle.front();
+  for (int looked = 0; one != nullptr && looked < kLookedAt; ++looked) {
+    if (context.loop.now() - one->since_ < kIdleBeforeClosed) return false;
+    if (one->stream_.unsent_bytes() == 0 && !one->stream_.has_input()) {
+      context.counters.idle_evicted.add();
+      one->leave();
+      return true;
+    }
+    one = context.idle.next(*one);
+  }
+  return false;
 }
 
 DownstreamConnection::DownstreamConnection(DownstreamContext& context, Stream stream)
@@ -66,6 +91,10 @@ DownstreamConnection::DownstreamConnection(DownstreamContext& context, Stream st
   address_bytes_ = static_cast<std::uint8_t>(peer.host_into(address_.data(), address_.size()).size());
   is_trusted_ = std::any_of(context.trusted_proxies.begin(), context.trusted_proxies.end(),
                             [&peer](const Network& network) { return network.contains(peer); });
+  if (is_trusted_ || !context.admission.counts_clients()) return;
+  client_ = ClientKey(peer);
+  is_client_counted_ = context.admission.enter_client(client_);
+  is_turned_away_ = !is_client_counted_;
 }
 
 DownstreamConnection::~DownstreamConnection() = default;
@@ -94,9 +123,12 @@ bool DownstreamConnection::is_edge(Phase from, Phase to) {
 /// A clock starts with its phase, and what comes in the phase does not start it anew: a dribble wins no time.
 void DownstreamConnection::enter(Phase next) {
   HF_ASSERT(is_edge(phase_, next));
+  ListHook<IdleList>::unlink();
   phase_ = next;
   switch (next) {
     case Phase::Idle:
+      since_ = context_.loop.now();
+      context_.idle.push_back(*this);
       context_.timeouts_idle.arm(clock_, context_.timeouts.idle);
       break;
     case Phase::Head:
@@ -110,7 +142,7 @@ void DownstreamConnection::enter(Phase next) {
       clock_.disarm();
       break;
     case Phase::Closing:
-      closing_since_ = context_.loop.now();
+      since_ = context_.loop.now();
       linger();
       break;
   }
@@ -148,7 +180,7 @@ void DownstreamConnection::on_clock() {
       return;
     case Phase::Closing:
       if (stream_.unsent_bytes() > 0) return;  // the other clock runs
-      if (context_.loop.now() - closing_since_ < kLingerMax && body_window_.is_enough(body_bytes_, kLingerBytesDue)) {
+      if (context_.loop.now() - since_ < kLingerMax && body_window_.is_enough(body_bytes_, kLingerBytesDue)) {
         return linger();
       }
       return leave();
@@ -334,6 +366,16 @@ void DownstreamConnection::refuse(const Error& error) {
   begin_closing();
 }
 
+/// It has as many connections as it may. Told at once, before it has asked anything: it will not be served anyway.
+void DownstreamConnection::turn_away() {
+  ++context_.turned_away;
+  if (context_.turned_away <= kTurnedAwayMax) {
+    return refuse({.code = Code::TooMany, .side = Side::Downstream, .why = "too many connections from one address"});
+  }
+  context_.counters.rejected[static_cast<std::size_t>(Rejection::ClientLimit)].add();
+  leave();
+}
+
 /// Ends the connection after what has been written. Not at once: a close with unread bytes in the kernel would be a
 /// reset, and could take the response with it.
 void DownstreamConnection::begin_closing() {
@@ -354,13 +396,17 @@ void DownstreamConnection::close_when_idle() {
 void DownstreamConnection::abandon() { leave(); }
 
 void DownstreamConnection::leave() {
-  if (!is_linked()) return;
-  unlink();
+  if (!ListHook<>::is_linked()) return;
+  ListHook<>::unlink();
+  ListHook<IdleList>::unlink();
   --context_.open;
+  if (is_turned_away_) --context_.turned_away;
   context_.counters.connections.add(-1);
   // A response of which a part is missing must not end like a whole one.
   if (stream_.unsent_bytes() > 0 || (exchange_ != nullptr && has_response_begun_)) stream_.reset();
   stream_.close();
+  if (is_client_counted_) context_.admission.leave_client(client_);
+  context_.admission.leave();  // after its descriptor is given back
   clock_.disarm();
   response_clock_.disarm();
   phase_ = Phase::Closing;

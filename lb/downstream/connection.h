@@ -13,6 +13,7 @@
 #include "common/loop/timeouts.h"
 #include "common/memory/list.h"
 #include "common/net/stream.h"
+#include "lb/downstream/admission.h"
 #include "lb/downstream/progress.h"
 #include "lb/exchange/exchange.h"
 #include "lb/metrics.h"
@@ -25,6 +26,7 @@
 namespace holdfast::lb {
 
 class DownstreamConnection;
+struct IdleList;  // the tag of its place among the idle ones
 
 /// What all client connections of a worker share. Built by the worker, outlives them.
 struct DownstreamContext {
@@ -36,6 +38,7 @@ struct DownstreamContext {
   const LimitSettings& limits;
   const ClientTimeouts& timeouts;
   const std::vector<Network>& trusted_proxies;
+  Admission& admission;
   WorkerCounters& counters;
   ExchangeContext& exchange;
   PoolShare& share;  // where every request goes
@@ -43,17 +46,27 @@ struct DownstreamContext {
   std::string response;           // of our own, under construction
   Pool<Exchange> exchanges{256};  // unused ones
   List<DownstreamConnection> connections{};
+  List<DownstreamConnection, IdleList> idle{};  // longest idle first
   std::size_t open = 0;
+  std::size_t turned_away = 0;  // of these, those that were told to come again
   bool is_draining = false;
 
   /// What a client owes in a window of timeouts.client_stall.
   std::uint64_t due_bytes() const { return lb::due_bytes(limits.client_min_rate_bytes, timeouts.stall); }
 };
 
-class DownstreamConnection final : public ListHook<>, private StreamUser, private RequestSink, private ResponseTaker {
+class DownstreamConnection final : public ListHook<>,
+                                   public ListHook<IdleList>,
+                                   private StreamUser,
+                                   private RequestSink,
+                                   private ResponseTaker {
  public:
-  /// Takes over an accepted stream and serves it until it ends; it owns itself through the context's list.
+  /// Takes over an accepted stream, which has entered `context.admission`, and serves it until it ends; it owns itself
+  /// through the context's list.
   static void serve(DownstreamContext& context, Stream stream);
+  /// Makes room: closes the client that has been without a request for longest, at least a second. False where there
+  /// is none such.
+  static bool close_longest_idle(DownstreamContext& context);
 
   DownstreamConnection(DownstreamContext& context, Stream stream);
   ~DownstreamConnection();
@@ -99,6 +112,7 @@ class DownstreamConnection final : public ListHook<>, private StreamUser, privat
   void watch_response();
   void count(ClientTimeout timeout);
   void refuse(const Error& error);
+  void turn_away();
   void begin_closing();
   void resume();
   void leave();
@@ -114,11 +128,14 @@ class DownstreamConnection final : public ListHook<>, private StreamUser, privat
   std::string early_;             // bytes of the next requests that came while Busy or Sending
   std::uint64_t body_bytes_ = 0;  // read; what the window of a body is measured by
   std::size_t requests_ = 0;
-  TimePoint closing_since_{};
+  TimePoint since_{};  // of Idle, and of Closing
+  ClientKey client_{Address{}};
   std::array<char, 46> address_{};
   std::uint8_t address_bytes_ = 0;
   Phase phase_ = Phase::Idle;
   bool is_trusted_ = false;
+  bool is_client_counted_ = false;  // by its address
+  bool is_turned_away_ = false;
   bool keep_alive_ = true;
   bool is_http10_ = false;
   bool is_head_request_ = false;

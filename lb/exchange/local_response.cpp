@@ -38,6 +38,8 @@ LocalResponse response_to_bad_client(const Error& error) {
       return response_to(LocalError::RequestTooLarge);
     case Code::Timeout:
       return response_to(LocalError::RequestTimeout);
+    case Code::TooMany:
+      return {.status = 429, .text = "Too many connections from your address.", .retry_later = true};
     case Code::Unsupported:
       return {.status = 501, .text = error.why};
     case Code::OtherVersion:

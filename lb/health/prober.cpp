@@ -1,9 +1,11 @@
 #include "lb/health/prober.h"
 
 #include "common/http/writer.h"
+#include "common/log.h"
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <cerrno>
 
 namespace holdfast::lb {
 
@@ -93,6 +95,11 @@ void Prober::hurry() {
 }
 
 void Prober::on_answer(const Result<HttpAnswer>& answer) {
+  if (!answer && (answer.error().sys == -EMFILE || answer.error().sys == -ENFILE)) {
+    // Our own want says nothing about the server.
+    log::warn_limited("no probe", server_.name(), log::Fields{{"server", server_.name()}, {"why", answer.error().why}});
+    return timeouts_.arm(due_, kDoubtInterval);
+  }
   const ProbeReport report = judge_probe(settings_, answer, std::chrono::nanoseconds(uv_hrtime() - began_ns_));
   ++counts_[static_cast<std::size_t>(report.result)];
   last_took_ = report.took;

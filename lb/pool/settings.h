@@ -99,6 +99,7 @@ struct PoolSettings {
 
 struct LimitSettings {
   std::size_t connections = 10'000;
+  std::size_t connections_per_client = 0;   // 0: no limit
   std::size_t requests_per_connection = 0;  // 0: none
   std::size_t client_min_rate_bytes = 100;  // a second
   std::size_t request_head_bytes = 16 * 1024;

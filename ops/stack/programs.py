@@ -21,11 +21,12 @@ def built(name):
 class Lb:
     """lb with a configuration of one's own; `text` is YAML. Port 0 in it takes a free one: see public and admin."""
 
-    def __init__(self, text, folder, logs=None, name="lb", user=None, binary=None):
+    def __init__(self, text, folder, logs=None, name="lb", user=None, binary=None, files=None):
         self.config = os.path.join(folder, name + ".yaml")
         with open(self.config, "w") as out:
             out.write(text)
-        self.process = Process(name, [binary or built("lb"), "run", "--config", self.config],
+        fewer = ["prlimit", f"--nofile={files}:{files}"] if files else []  # descriptors that it may have
+        self.process = Process(name, fewer + [binary or built("lb"), "run", "--config", self.config],
                                os.path.join(logs or folder, name + ".log"), user=user)
         self.public = self.admin = None
 

@@ -1,4 +1,6 @@
 """lb's bounds towards clients: time as totals and floors, numbers of connections and requests, descriptors."""
+import resource
+import select
 import socket
 import threading
 import time
@@ -249,3 +251,145 @@ def test_a_half_closed_client_may_read_slowly(start_lb, upstream):
     client.stream = client.socket.makefile("rb")
     assert [len(client.response()[2]) for _ in range(count)] == [size] * count
     assert client.is_closed()
+
+
+def test_at_the_limit_the_longest_idle_client_makes_room(start_lb, upstream):
+    lb = lb_for(start_lb, upstream(), more="workers: 2\nlimits: {connections: 3}\n")
+    clients = [Client(lb.public) for _ in range(3)]
+    for client in clients:
+        assert client.get()[0] == 200
+        time.sleep(0.05)
+    assert ask(lb.public)[0] == 200, "it waits until one of them has been idle for long enough, whichever worker has it"
+    assert lb.metric("lb_listener_idle_closed_total") == 1
+    time.sleep(0.05)
+    gone = [client for client in clients if ended(client)]
+    assert len(gone) == 1
+    assert lb.metric("lb_listener_pauses_total", missing="connections") >= 1
+    assert all(client.get()[0] == 200 for client in clients if client not in gone)
+
+
+def ended(client):
+    """True where lb has closed the connection."""
+    return bool(select.select([client.socket], [], [], 0)[0])
+
+
+def test_at_the_limit_who_is_being_served_stays_and_who_waits_is_served_later(start_lb, upstream):
+    release = threading.Event()
+    server = upstream(lambda request: lambda connection: (release.wait(20), connection.sendall(response())))
+    lb = lb_for(start_lb, server, more="workers: 2\nlimits: {connections: 3}\n")
+    busy = [Client(lb.public, timeout=30) for _ in range(3)]
+    for client in busy:
+        client.send(GET)
+    eventually(lambda: len(server.requests) == 3)
+    waiting = [Client(lb.public, timeout=30).send(GET) for _ in range(5)]
+    time.sleep(1.5)  # longer than an idle one would need to be
+    assert len(server.requests) == 3 and lb.metric("lb_listener_connections") == 3
+    assert lb.get_admin("/healthz")
+    release.set()
+    for client in busy:
+        assert client.response()[0] == 200
+        client.close()
+    for client in waiting:
+        assert client.response()[0] == 200
+        client.close()
+    assert lb.metric("lb_listener_idle_closed_total") <= 3, "only when they were idle"
+    assert lb.metric("lb_requests_started_total") == 8 and lb.metric("lb_ledger_imbalance") == 0
+
+
+def test_a_client_has_its_share_of_connections(start_lb, upstream):
+    lb = lb_for(start_lb, upstream(), more="workers: 2\nlimits: {connections_per_client: 2}\n")
+    mine = [Client(lb.public) for _ in range(2)]
+    assert [client.get()[0] for client in mine] == [200, 200]
+    for _ in range(5):
+        extra = Client(lb.public)
+        status, fields, _ = extra.response()  # without a question
+        assert (status, fields["connection"], fields["retry-after"]) == (429, "close", "1")
+        assert extra.is_closed()
+    assert lb.metric("lb_listener_rejected_total", reason="client_limit") == 5
+    other = socket.create_connection(("127.0.0.1", lb.public), 10, source_address=("127.0.0.77", 0))
+    other.sendall(GET.encode())
+    assert other.recv(100).startswith(b"HTTP/1.1 200"), "another address has its own share"
+    mine[0].close()
+    eventually(lambda: ask(lb.public)[0] == 200)
+    assert mine[1].get()[0] == 200
+
+
+def test_a_trusted_proxy_brings_as_many_connections_as_it_likes(start_lb, upstream):
+    lb = lb_for(start_lb, upstream(),
+                more="trusted_proxies: [127.0.0.1]\nlimits: {connections_per_client: 1}\n")
+    clients = [Client(lb.public) for _ in range(5)]
+    assert [client.get()[0] for client in clients] == [200] * 5
+
+
+def test_ipv6_clients_share_by_their_64(start_lb, upstream):
+    server = upstream()
+    lb = start_lb(f"listen: '[::1]:0'\nupstreams: ['{server.address}']\nlimits: {{connections_per_client: 1}}\n")
+    first = socket.create_connection(("::1", lb.public), 10)
+    first.sendall(GET.encode())
+    assert first.recv(100).startswith(b"HTTP/1.1 200")
+    second = socket.create_connection(("::1", lb.public), 10)
+    assert second.recv(100).startswith(b"HTTP/1.1 429")
+
+
+# --- Descriptors ----------------------------------------------------------------------------------------------------
+
+
+def test_clients_do_not_get_the_descriptors_of_others(start_lb, upstream):
+    """All that may come in are busy, and still everybody else has what he needs."""
+    release = threading.Event()
+    server = upstream(lambda request: lambda connection: (release.wait(30), connection.sendall(response())))
+    lb = lb_for(start_lb, server, more="workers: 2\n", files=200)
+    most = int(lb.metric("lb_listener_connections_max"))
+    assert 10 < most < 100
+    assert f"fewer clients than limits.connections clients={most}" in lb.process.log_text()
+    clients = [Client(lb.public, timeout=40).send(GET) for _ in range(most + 30)]
+    eventually(lambda: len(server.requests) == most, what="each of them has its connection to the server")
+    assert lb.process.descriptors() < 200
+    admin = [Client(lb.admin, timeout=5) for _ in range(10)]
+    assert all(client.get("/healthz")[0] == 200 for client in admin)
+    assert lb.states()[server.address] == "healthy"
+    before = lb.process.cpu_seconds()
+    time.sleep(1)
+    assert lb.process.is_sanitized() or lb.process.cpu_seconds() - before < 0.2, "who waits is not asked about all the time"
+    release.set()
+    for client in clients[:most]:
+        assert client.response()[0] == 200
+        client.close()
+    for client in clients[most:]:
+        assert client.response()[0] == 200
+        client.close()
+    assert lb.metric("lb_listener_pauses_total", missing="descriptors") == 0
+
+
+def test_out_of_descriptors_clients_wait_and_the_processor_rests(start_lb, upstream):
+    """The limit falls while lb runs, under what it has planned with."""
+    server = upstream()
+    lb = lb_for(start_lb, server, more="workers: 1\n", files=400)
+    assert ask(lb.public)[0] == 200
+    admin = Client(lb.admin)  # opened before: an answer needs no descriptor
+    assert admin.get("/healthz")[0] == 200
+    held = [Client(lb.public, timeout=40) for _ in range(5)]
+    for client in held:
+        assert client.get()[0] == 200
+    open_now = lb.process.descriptors()
+    set_files(lb, open_now)
+    waiting = [Client(lb.public, timeout=40).send(GET) for _ in range(20)]
+    eventually(lambda: "clients wait" in lb.process.log_text())
+    before = lb.process.cpu_seconds()
+    time.sleep(1)
+    assert lb.process.is_sanitized() or lb.process.cpu_seconds() - before < 0.2
+    status, _, body = admin.get("/metrics")
+    assert status == 200 and b'missing="descriptors"' in body
+    for client in waiting:  # as those who are idle go, at the latest after a second, these come in
+        assert client.response()[0] == 200
+        client.close()
+    for client in held:
+        client.close()
+    set_files(lb, 400)
+    assert ask(lb.public)[0] == 200
+    assert lb.metric("lb_listener_pauses_total", missing="descriptors") >= 1
+    assert lb.metric("lb_request_outcomes_total", outcome="local_error") == 0
+
+
+def set_files(lb, count):
+    resource.prlimit(lb.process.pid, resource.RLIMIT_NOFILE, (count, 400))

@@ -277,14 +277,3 @@ def test_a_body_that_stalls_is_given_up(start_lb, upstream):
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
     assert client.response()[0] == 408
     assert client.is_closed()
-
-
-def test_too_many_clients_are_turned_away_and_the_admin_port_answers(start_lb, upstream):
-    lb = lb_for(start_lb, upstream(), more="workers: 1\nlimits: {connections: 3}\n")
-    clients = [Client(lb.public) for _ in range(3)]
-    assert all(client.get()[0] == 200 for client in clients)
-    assert Client(lb.public).is_closed()
-    assert lb.metric("lb_listener_rejected_total", reason="limit") == 1
-    clients[0].close()
-    eventually(lambda: lb.metric("lb_listener_connections") < 3)
-    assert ask(lb.public)[0] == 200

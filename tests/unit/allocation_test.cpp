@@ -109,7 +109,8 @@ int main() {
   snapshot->settings = settings;
   snapshot->pools.push_back(std::make_shared<ServerPool>(pool, 1));
   for (const auto& server : snapshot->pools.front()->servers()) server->publish(State::Healthy);
-  Worker worker(0, 1, snapshot, [] {});
+  Admission admission(settings.limits, 1);
+  Worker worker(0, 1, snapshot, admission, [] {});
   const auto address = worker.listen(*Address::parse("127.0.0.1:0"));
   must(address.has_value(), "lb can't listen");
   worker.start();

@@ -23,7 +23,8 @@ struct Room {
 const std::vector<Room> kRooms{
     // The load balancer, in the order of the data.
     {"lb/main", {"lb/control"}},
-    {"lb/control", {"lb/worker", "lb/handover", "lb/health", "lb/admin", "lb/config"}},
+    {"lb/control", {"lb/worker", "lb/handover", "lb/health", "lb/admin", "lb/config", "lb/descriptors"}},
+    {"lb/descriptors", {"lb/pool"}},
     {"lb/worker", {"lb/downstream"}},
     {"lb/downstream", {"lb/exchange"}},
     {"lb/exchange", {"lb/balance", "lb/upstream", "lb/health/passive"}},
