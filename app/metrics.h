@@ -75,12 +75,11 @@ enum class Route : std::uint8_t {
   Ready,
   Metrics,
   Page,  // what a browser shows: the page itself and what belongs to it
-  Description,
   Other,
   Last = Other
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Route::Last) + 1> kRouteNames{
-    "redirect", "links", "bulk", "link", "stats", "qr", "health", "ready", "metrics", "page", "description", "other"};
+    "redirect", "links", "bulk", "link", "stats", "qr", "health", "ready", "metrics", "page", "other"};
 
 inline constexpr std::size_t kTiers = 4;
 inline constexpr std::size_t kAskedWays = 5;

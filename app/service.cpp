@@ -79,7 +79,8 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
               .deadline = config.database.timeout_write}),
       stats_(replica_, primary_, config.database.timeout_write),
       health_(context_),
-      router_(context_, {redirect_, links_, stats_, health_, metrics_}),
+      web_(lookup_, links_),
+      router_(context_, {redirect_, links_, stats_, health_, web_, metrics_}),
       server_(loop, timeouts, server_limits(config), router_) {
   health_.add(primary_.dependency());
   health_.add(replica_.dependency());

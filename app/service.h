@@ -55,6 +55,7 @@ class Service {
   LinksApi links_;
   StatsApi stats_;
   HealthHandler health_;
+  Web web_;
   Registry metrics_;
   Router router_;
   HttpServer server_;

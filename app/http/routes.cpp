@@ -1,6 +1,5 @@
 #include "app/http/routes.h"
 
-#include "app/http/page.h"
 #include "app/links/link.h"
 
 #include <algorithm>
@@ -16,6 +15,15 @@ constexpr std::string_view kReading = "GET, HEAD, OPTIONS";
 // The first that fits is taken.
 constexpr std::array kPaths{
     Path{"/", Route::Page, kReading},
+    Path{"/docs", Route::Page, kReading},
+    Path{"/openapi.json", Route::Page, kReading},
+    Path{"/assets/app.js", Route::Page, kReading},
+    Path{"/assets/docs.js", Route::Page, kReading},
+    Path{"/assets/app.css", Route::Page, kReading},
+    Path{"/assets/favicon.svg", Route::Page, kReading},
+    Path{"/favicon.ico", Route::Page, kReading},
+    Path{"/robots.txt", Route::Page, kReading},
+    Path{"/ready", Route::Ready, kReading},
     Path{"/health", Route::Health, kReading},
     Path{"/metrics", Route::Metrics, kReading},
     Path{"/stats/{code}", Route::Statistics, kReading},
@@ -23,6 +31,7 @@ constexpr std::array kPaths{
     Path{"/api/v1/links/bulk", Route::Bulk, "POST, OPTIONS"},
     Path{"/api/v1/links/{code}", Route::Link, "GET, HEAD, PATCH, DELETE, OPTIONS"},
     Path{"/api/v1/links/{code}/stats", Route::Statistics, kReading},
+    Path{"/{code}/qr", Route::Qr, kReading},
     Path{"/{code}", Route::Redirect, kReading},
 };
 
@@ -114,12 +123,15 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
       return reply.send(200, Registry::kContentType,
                         {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
                         handlers_.metrics.text());
-    case Route::Page:
-      return reply.send(200, "text/html; charset=utf-8",
-                        {{.name = "Cache-Control", .value = "max-age=60", .id = FieldId::Other}}, kPage);
-    case Route::Qr:
     case Route::Ready:
-    case Route::Description:
+      return reply.send(context_.is_draining ? 503 : 200, "text/plain; charset=utf-8",
+                        {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
+                        context_.is_draining ? "leaving\n" : "ready\n");
+    case Route::Page:
+      return handlers_.web.file(request, std::move(reply));
+    case Route::Qr:
+      if (!is_code(found.code) || is_reserved(found.code)) return reply.problem(not_found());
+      return handlers_.web.qr(request, std::move(reply), found.code);
     case Route::Other:
       return reply.problem(not_found());
   }
@@ -175,7 +187,6 @@ void Router::dispatch(ApiCall call) {
     case Route::Ready:
     case Route::Metrics:
     case Route::Page:
-    case Route::Description:
     case Route::Other:
       return call.reply.problem(not_found());
   }

@@ -9,6 +9,7 @@
 #include "app/http/redirect.h"
 #include "app/http/reply.h"
 #include "app/http/stats_api.h"
+#include "app/http/web.h"
 #include "app/metrics.h"
 #include "common/http/server.h"
 #include "common/metrics/registry.h"
@@ -49,6 +50,7 @@ struct Handlers {
   LinksApi& links;
   StatsApi& stats;
   HealthHandler& health;
+  Web& web;
   Registry& metrics;
 };
 

@@ -10,7 +10,7 @@
 namespace holdfast::app {
 namespace {
 
-constexpr std::array<std::string_view, 26> kReserved{
+constexpr std::array<std::string_view, 28> kReserved{
     "api",         "rest",
     "health",      "healthz",
     "livez",       "readyz",
@@ -24,6 +24,7 @@ constexpr std::array<std::string_view, 26> kReserved{
     "sitemap",     "sitemap.xml",
     ".well-known", "qr",
     "links",       "apple-touch-icon",
+    "ready",       "bulk",
 };
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }

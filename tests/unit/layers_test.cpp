@@ -83,6 +83,8 @@ const std::vector<Kept> kKept{
     {"llhttp", {"common/http/parser."}},
     {"libpq-fe.h", {"app/store/"}},
     {"hiredis/", {"app/store/"}},
+    {"qrencode.h", {"app/http/qr.cpp"}},
+    {"png.h", {"app/http/qr.cpp"}},
     {"CLI/", {"lb/main.cpp", "app/main.cpp"}},
     {"tests/", {"tests/"}},
 };

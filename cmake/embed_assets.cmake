@@ -1,0 +1,10 @@
+# Writes OUT, a C++ source with the texts of FILES under their names (app/http/assets.h).
+set(text "#include \"app/http/assets.h\"\n\nnamespace holdfast::app {\n\n")
+string(APPEND text "std::string_view asset(std::string_view name) {\n")
+foreach(file ${FILES})
+  file(READ ${file} content)
+  get_filename_component(name ${file} NAME)
+  string(APPEND text "  if (name == \"${name}\") return R\"asset(${content})asset\";\n")
+endforeach()
+string(APPEND text "  return {};\n}\n\n}  // namespace holdfast::app\n")
+file(WRITE ${OUT} "${text}")
