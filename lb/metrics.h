@@ -34,7 +34,11 @@ struct alignas(64) PoolCounters {
   std::array<Counter, kLocalErrors.size()> local_errors;
   std::array<Counter, kAttemptResults.size()> retries;  // by how the attempt before ended
   Counter retry_successes;
+  Counter retries_delayed;  // for want of budget
+  Gauge retry_budget;
+  Counter keys_assigned;
   Gauge in_flight;
+  Gauge tunnels;
   Gauge queued;
   Counter queued_total;
   Counter responses_held;

@@ -15,18 +15,20 @@ enum class AttemptResult : std::uint8_t {
   ConnectTimeout,    // no connection within timeouts.connect
   Unreachable,       // no route, or out of descriptors
   ClosedIdle,        // a kept connection that the server had closed meanwhile: nobody's fault
+  Undelivered,       // likewise, and the kernel proves that the server took no byte of the request
   Closed,            // the server closed before its response was complete
   Reset,             // the connection broke before the response was complete
   FirstByteTimeout,  // no response within timeouts.first_byte
   IdleTimeout,       // the response stood still for timeouts.idle
   BadResponse,       // not HTTP/1.1 as we understand it
   Status,            // a status of retry.statuses
+  Rescued,           // the server went out of service meanwhile, and another one could be asked
   Cancelled,         // the client left, or another reason of ours
 };
-inline constexpr std::array<std::string_view, 12> kAttemptResults{
-    "ok",           "refused",      "connect_timeout", "unreachable",
-    "closed_idle",  "closed",       "reset",           "first_byte_timeout",
-    "idle_timeout", "bad_response", "status",          "cancelled"};
+inline constexpr std::array<std::string_view, 14> kAttemptResults{
+    "ok",           "refused", "connect_timeout", "unreachable",        "closed_idle",
+    "undelivered",  "closed",  "reset",           "first_byte_timeout", "idle_timeout",
+    "bad_response", "status",  "rescued",         "cancelled"};
 
 constexpr std::string_view attempt_result_name(AttemptResult result) {
   return kAttemptResults[static_cast<std::size_t>(result)];
@@ -47,7 +49,33 @@ constexpr bool is_failure(AttemptResult result) {
     case AttemptResult::Ok:
     case AttemptResult::Unreachable:
     case AttemptResult::ClosedIdle:
+    case AttemptResult::Undelivered:
     case AttemptResult::Status:
+    case AttemptResult::Rescued:
+    case AttemptResult::Cancelled:
+      return false;
+  }
+  return false;
+}
+
+/// True where another attempt is taken from the retry budget. The others add no load to any server: it was never
+/// reached, never took the request, or is out of service.
+constexpr bool costs_budget(AttemptResult result) {
+  switch (result) {
+    case AttemptResult::Closed:
+    case AttemptResult::Reset:
+    case AttemptResult::FirstByteTimeout:
+    case AttemptResult::IdleTimeout:
+    case AttemptResult::BadResponse:
+    case AttemptResult::Status:
+      return true;
+    case AttemptResult::Ok:
+    case AttemptResult::Refused:
+    case AttemptResult::ConnectTimeout:
+    case AttemptResult::Unreachable:
+    case AttemptResult::ClosedIdle:
+    case AttemptResult::Undelivered:
+    case AttemptResult::Rescued:
     case AttemptResult::Cancelled:
       return false;
   }
@@ -60,8 +88,10 @@ enum class Outcome : std::uint8_t {
   LocalError,  // we answered, for want of a server's answer
   Cut,         // the client saw its response cut short
   ClientGone,  // the client left first
+  Tunnelled,   // the connection was changed to another protocol, and that has ended
 };
-inline constexpr std::array<std::string_view, 4> kOutcomes{"answered", "local_error", "cut", "client_gone"};
+inline constexpr std::array<std::string_view, 5> kOutcomes{"answered", "local_error", "cut", "client_gone",
+                                                           "tunnelled"};
 
 /// Why we answered by ourselves; words of RFC 9209 §2.3 where it has one.
 enum class LocalError : std::uint8_t {

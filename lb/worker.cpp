@@ -19,6 +19,7 @@ struct Worker::Serving final : private ListenerUser {
                  .timeouts_first_byte = timeouts.add_class(),
                  .timeouts_idle = timeouts.add_class(),
                  .timeouts_wait = timeouts.add_class(),
+                 .timeouts_tunnel = timeouts.add_class(),
                  .timeouts = settings.upstream,
                  .request_body_bytes_max = settings.limits.request_body_bytes,
                  .worker = owner.index_,
@@ -109,6 +110,15 @@ struct Worker::Serving final : private ListenerUser {
     }
   }
 
+  /// Some server's state has changed.
+  void on_state_change() {
+    for (const auto& endpoint : share.endpoints) {
+      const State state = endpoint->server().state();
+      if (state == State::Unhealthy || state == State::Ejected) endpoint->tell_server_out();
+    }
+    share.queue.wake_some();
+  }
+
   void drain() {
     downstream.is_draining = true;
     listener.close();
@@ -153,7 +163,7 @@ Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snaps
       tell_control_(std::move(tell_control)),
       serving_(std::make_unique<Serving>(*this)),
       wake_(std::make_unique<Wake>(loop_, this,
-                                   [](void* self) { static_cast<Worker*>(self)->serving_->share.queue.wake_some(); })) {
+                                   [](void* self) { static_cast<Worker*>(self)->serving_->on_state_change(); })) {
   for (const auto& pool : snapshot_->pools) {
     pool->board().set_waker(
         index_, [](void* self) { static_cast<Worker*>(self)->wake(); }, this);

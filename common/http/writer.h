@@ -76,5 +76,8 @@ class ChunkHead {
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+/// With trailer fields between the two.
+inline constexpr std::string_view kLastChunkHead = "0\r\n";
+inline constexpr std::string_view kEmptyLine = "\r\n";
 
 }  // namespace holdfast

@@ -42,6 +42,10 @@ class TurnOutput {
     entries_.back().size = bytes_.size() - entries_.back().from;
   }
   bool has(const TurnWriter& writer) const { return writer.entry_ != 0; }
+  /// Bytes of `writer` that are here.
+  std::size_t waiting(const TurnWriter& writer) const {
+    return writer.entry_ == 0 ? 0 : entries_[writer.entry_ - 1].size;
+  }
 
   using First = void (*)(void* owner);
   /// Runs `first(owner)` once, before another byte of this loop leaves, at the latest at the end of this turn. For what

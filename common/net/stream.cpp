@@ -79,9 +79,11 @@ struct Stream::Block final : TurnWriter {
   int fd = -1;
   bool is_connecting = false;
   bool is_reading = false;
-  bool is_finishing = false;   // FIN is owed once unsent is empty
-  StreamUser* user = nullptr;  // null from the moment its owner lets go
-  std::string unsent;          // empty unless the peer is slow
+  bool is_finishing = false;      // FIN is owed once unsent is empty
+  int send_problem = 0;           // found at the end of a turn, when nobody could be told
+  std::size_t refused_bytes = 0;  // that the kernel would not take by then
+  StreamUser* user = nullptr;     // null from the moment its owner lets go
+  std::string unsent;             // empty unless the peer is slow
   std::size_t unsent_from = 0;
   std::uint64_t sent = 0;
 
@@ -89,7 +91,8 @@ struct Stream::Block final : TurnWriter {
   bool has_unsent() const { return unsent_from < unsent.size(); }
 
   void watch() {
-    const int events = (is_reading ? UV_READABLE : 0) | (is_connecting || has_unsent() ? UV_WRITABLE : 0);
+    const bool is_writable_wanted = is_connecting || has_unsent() || send_problem != 0;
+    const int events = (is_reading ? UV_READABLE : 0) | (is_writable_wanted ? UV_WRITABLE : 0);
     if (events == 0) {
       uv_poll_stop(&poll);
       return;
@@ -104,6 +107,10 @@ struct Stream::Block final : TurnWriter {
   void on_ready(int status, int ready) {
     if (user == nullptr) return;
     if (is_connecting) return finish_connecting();
+    if (send_problem != 0 && !is_reading) {
+      uv_poll_stop(&poll);
+      return user->on_broken(broken(send_problem));
+    }
     if (status < 0) return read_to_the_end();
     if ((ready & UV_WRITABLE) != 0) send_unsent();
     if (user != nullptr && is_reading && (ready & UV_READABLE) != 0) read_once();
@@ -144,10 +151,16 @@ struct Stream::Block final : TurnWriter {
     user->on_broken(broken(pending_error(fd)));                   // nobody reads: nobody would hear of it otherwise
   }
 
-  /// At the end of the turn. An error is not told here: the poll, or the next read, will tell.
+  /// At the end of the turn. An error is not told here: the poll, or the next read, will tell; and where nobody reads
+  /// any more, being writable, which a broken socket always is.
   void send_now(std::string_view bytes) override {
     const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (count < 0 && !would_block(errno) && errno != EINTR) return;
+    if (count < 0 && !would_block(errno) && errno != EINTR) {
+      send_problem = errno;
+      refused_bytes += bytes.size();
+      if (user != nullptr && !is_reading) watch();
+      return;
+    }
     const std::size_t taken = count < 0 ? 0 : static_cast<std::size_t>(count);
     sent += taken;
     keep(bytes.substr(taken));
@@ -272,7 +285,10 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
   message.msg_iov = buffers.data();
   message.msg_iovlen = count;
   const ssize_t outcome = block_->has_unsent() ? 0 : ::sendmsg(block_->fd, &message, MSG_NOSIGNAL);
-  if (outcome < 0 && !would_block(errno) && errno != EINTR) return tl::unexpected(broken(errno));
+  if (outcome < 0 && !would_block(errno) && errno != EINTR) {
+    block_->refused_bytes += total;
+    return tl::unexpected(broken(errno));
+  }
   std::size_t taken = outcome > 0 ? static_cast<std::size_t>(outcome) : 0;
   block_->sent += taken;
   for (const std::string_view piece : pieces) {
@@ -295,6 +311,19 @@ std::uint64_t Stream::taken_bytes() const {
 bool Stream::has_input() const {
   char byte;
   return block_ != nullptr && ::recv(block_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+Delivery Stream::delivery(std::size_t bytes) const {
+  int unacknowledged = 0;
+  tcp_info info{};
+  socklen_t info_bytes = sizeof info;
+  if (ioctl(block_->fd, SIOCOUTQ, &unacknowledged) != 0 ||
+      getsockopt(block_->fd, IPPROTO_TCP, TCP_INFO, &info, &info_bytes) != 0) {
+    return Delivery::Some;
+  }
+  const std::size_t outside = block_->loop().output().waiting(*block_) + block_->refused_bytes + unsent_bytes();
+  if (outside + static_cast<std::size_t>(unacknowledged) != bytes) return Delivery::Some;
+  return outside == bytes || info.tcpi_state == TCP_CLOSE ? Delivery::None : Delivery::Unsettled;
 }
 
 void Stream::finish_writing() {

@@ -36,6 +36,13 @@ class StreamUser {
   ~StreamUser() = default;
 };
 
+/// What is known of how much of something written the peer has taken.
+enum class Delivery {
+  None,       // the kernel proves that it took no byte, and never will
+  Unsettled,  // it took none so far
+  Some,       // it took some, or that cannot be told
+};
+
 /// Owns a socket. Closing or destroying it is safe at any time: what libuv may still touch lives on by itself.
 class Stream {
  public:
@@ -64,6 +71,10 @@ class Stream {
   std::size_t unsent_bytes() const;
   /// Bytes that the peer has acknowledged, ever. Asks the kernel.
   std::uint64_t taken_bytes() const;
+  /// How much of the last `bytes` written the peer has taken, as far as the kernel knows. None where it has
+  /// acknowledged no byte of them and the connection has been reset since. That counts only if the peer's end of stream
+  /// was read before: a reset alone may follow upon bytes that were read.
+  Delivery delivery(std::size_t bytes) const;
   /// Sends FIN after what is unsent. Reading goes on.
   void finish_writing();
 

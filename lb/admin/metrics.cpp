@@ -68,8 +68,17 @@ void collect_pool(Scrape& scrape, const ServerPool& pool) {
       [](const PoolCounters& c) -> const auto& { return c.retries; });
   counter("lb_retry_successes_total", "Requests answered by a later attempt than the first.",
           [](const PoolCounters& c) -> const Counter& { return c.retry_successes; });
+  counter("lb_retries_delayed_total", "Retries that had to wait for the retry budget.",
+          [](const PoolCounters& c) -> const Counter& { return c.retries_delayed; });
+  gauge("lb_retry_budget_tokens",
+        "Retries that the budget had left after the last one; negative where it is overdrawn.",
+        [](const PoolCounters& c) -> const Gauge& { return c.retry_budget; });
+  counter("lb_idempotency_keys_assigned_total", "Requests that were given an Idempotency-Key.",
+          [](const PoolCounters& c) -> const Counter& { return c.keys_assigned; });
   gauge("lb_requests_in_flight", "Requests that have begun and not ended.",
         [](const PoolCounters& c) -> const Gauge& { return c.in_flight; });
+  gauge("lb_tunnels", "Connections that were changed to another protocol and are open; in flight as well.",
+        [](const PoolCounters& c) -> const Gauge& { return c.tunnels; });
   gauge("lb_queue_length", "Requests that wait for a server.",
         [](const PoolCounters& c) -> const Gauge& { return c.queued; });
   counter("lb_queued_total", "Requests that had to wait for a server or before another round.",

@@ -165,4 +165,10 @@ bool Balancer::has_untried(std::span<const std::uint8_t> tried) const {
   return false;
 }
 
+bool Balancer::has_available() const {
+  const auto servers = pool_.servers();
+  return std::any_of(servers.begin(), servers.end(),
+                     [](const auto& server) { return rank(*server, false) != kNever; });
+}
+
 }  // namespace holdfast::lb

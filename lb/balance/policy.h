@@ -38,6 +38,8 @@ class Balancer {
   Pick pick(const PickFacts& facts);
   /// True where a server that may get requests has had no attempt yet.
   bool has_untried(std::span<const std::uint8_t> tried) const;
+  /// True where some server may get requests.
+  bool has_available() const;
 
  private:
   struct Candidates {

@@ -109,6 +109,7 @@ struct QueueView {
 void describe(Keys& keys, ServerSettings& server);
 void describe(Keys& keys, HealthSettings& health);
 void describe(Keys& keys, PassiveSettings& passive);
+void describe(Keys& keys, BudgetSettings& budget);
 void describe(Keys& keys, RetrySettings& retry);
 void describe(Keys& keys, ResponseSettings& response);
 void describe(Keys& keys, ConnectionSettings& connections);
@@ -156,9 +157,26 @@ void describe(Keys& keys, PassiveSettings& passive) {
   keys.add("eject_max", passive.eject_max, "length of the longest ejection", 10ms, 3'600'000ms);
 }
 
+void describe(Keys& keys, BudgetSettings& budget) {
+  keys.add_percent("ratio", budget.percent, "retries beside the requests of the last 10 s", 0, 1000);
+  keys.add("min_per_second", budget.min_per_second, "and so many a second in any case", 0U, 1'000'000U);
+}
+
 void describe(Keys& keys, RetrySettings& retry) {
   keys.add("deadline", retry.deadline, "time from the end of a request's head in which a new attempt may start", 0ms,
            600'000ms);
+  keys.add("per_try", retry.per_try,
+           "an attempt has so long to its response's head, the last one too; 0: all of timeouts.first_byte", 0ms,
+           3'600'000ms);
+  keys.section("budget", retry.budget,
+               "what retries may add to the load, in each worker; beyond it they wait. Connections that failed, and "
+               "requests that no server has seen, are free");
+  keys.add("prove_undelivered", retry.prove_undelivered,
+           "a request that died on a kept connection is sent again, whatever its method, where the kernel proves that "
+           "the server took no byte of it");
+  keys.add("assign_idempotency_key", retry.assign_idempotency_key,
+           "give a POST or PATCH without Idempotency-Key one of its own, so that it can be repeated; only for servers "
+           "that honour the field");
   add_status(keys, "statuses", retry.statuses, "answers without Retry-After that are tried elsewhere");
   keys.add_size("body_buffer", retry.body_buffer_bytes, "a request's body is kept up to this for another attempt", 0,
                 16_MiB);
@@ -211,6 +229,19 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
   QueueView queue{pool};
   keys.section("queue", queue, "requests without a server");
   keys.section("connections", pool.connections, "keep-alive to the servers");
+  keys.add_list(
+      "upgrade", "protocols that a client may change its connection to; the empty list: none",
+      "names such as websocket", [&pool] { pool.upgrade.clear(); },
+      [&pool](std::string_view text) -> Wrong {
+        const bool is_name = !text.empty() && text.find_first_of(" \t,;\"") == text.npos;
+        if (!is_name) return "not the name of a protocol";
+        // What is behind an upgrade to another HTTP would pass unread.
+        if (text.starts_with("h2") || text.starts_with("HTTP"))
+          return "another HTTP cannot be looked into; leave it out";
+        pool.upgrade.emplace_back(text);
+        return std::nullopt;
+      },
+      [&pool] { return pool.upgrade; });
   // The words of a Caddyfile's reverse_proxy.
   keys.alias("lb_policy", "policy");
   keys.alias("lb_try_duration", "retry.deadline");

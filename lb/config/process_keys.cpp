@@ -67,6 +67,7 @@ void describe(Keys& keys, TimeoutsView& view) {
   keys.add("first_byte", upstream.first_byte, "a server has so long from the request's end to its response's head", 1ms,
            3'600'000ms);
   keys.add("idle", upstream.idle, "a response may stand still for so long", 1ms, 3'600'000ms);
+  keys.add("tunnel", upstream.tunnel, "an upgraded connection may stand still for so long", 1ms, 86'400'000ms);
 }
 
 struct AdminView {

@@ -113,7 +113,8 @@ bool DownstreamConnection::is_edge(Phase from, Phase to) {
     case Phase::Body:
       return to == Phase::Busy;
     case Phase::Busy:
-      return to == Phase::Idle;
+      return to == Phase::Idle || to == Phase::Tunnel;
+    case Phase::Tunnel:
     case Phase::Closing:
       return false;
   }
@@ -139,6 +140,7 @@ void DownstreamConnection::enter(Phase next) {
       break;
     case Phase::Sending:
     case Phase::Busy:
+    case Phase::Tunnel:
       clock_.disarm();
       break;
     case Phase::Closing:
@@ -175,6 +177,7 @@ void DownstreamConnection::on_clock() {
       return refuse({.code = Code::Timeout, .side = Side::Downstream, .why = "the request took too long to arrive"});
     case Phase::Body:
       if (body_window_.is_enough(body_bytes_, context_.due_bytes())) return watch_body();
+      if (exchange_ != nullptr && !exchange_->is_waiting_for_client()) return watch_body();
       count(ClientTimeout::Body);
       if (exchange_ != nullptr) exchange_->on_client_stalled();
       return;
@@ -186,6 +189,7 @@ void DownstreamConnection::on_clock() {
       return leave();
     case Phase::Sending:
     case Phase::Busy:
+    case Phase::Tunnel:
       return;
   }
 }
@@ -212,6 +216,8 @@ void DownstreamConnection::on_bytes(std::span<const char> bytes) {
     case Phase::Sending:
     case Phase::Busy:
       return keep_early(bytes);
+    case Phase::Tunnel:
+      return exchange_->on_tunnel_bytes({bytes.data(), bytes.size()});
     case Phase::Idle:
       if (!early_.empty()) return keep_early(bytes);  // resume() is on its way: these come behind those
       return consume(bytes);
@@ -252,7 +258,6 @@ void DownstreamConnection::on_request_head(const RequestHead& head) {
   has_response_begun_ = false;
   ++requests_;
   if (head.framing != Framing::None) enter(Phase::Body);
-  if (head.expects_continue && head.framing != Framing::None) static_cast<void>(stream_.write(kContinue));
   exchange_ = context_.exchanges.take(context_.exchange);
   const ClientFacts client{.address = {address_.data(), address_bytes_},
                            .is_trusted = is_trusted_,
@@ -264,10 +269,10 @@ void DownstreamConnection::on_request_body(std::string_view bytes) {
   if (exchange_ != nullptr) exchange_->on_request_body(bytes);
 }
 
-void DownstreamConnection::on_request_end(std::span<const Field>) {
+void DownstreamConnection::on_request_end(std::span<const Field> trailers) {
   if (exchange_ == nullptr) return;  // it was answered early: the connection is closing
   enter(Phase::Busy);
-  exchange_->on_request_end();
+  exchange_->on_request_end(trailers);
 }
 
 void DownstreamConnection::on_end_of_stream() {
@@ -275,6 +280,7 @@ void DownstreamConnection::on_end_of_stream() {
   // A half-close is not an abort: who has asked may still read the answer.
   if (phase_ == Phase::Busy || phase_ == Phase::Sending) return;
   if (phase_ == Phase::Idle && !early_.empty()) return;  // nor are those that came behind it: resume() is on its way
+  if (phase_ == Phase::Tunnel) return exchange_->on_tunnel_bytes_end();
   if (stream_.unsent_bytes() == 0 || exchange_ != nullptr) return leave();
   if (phase_ != Phase::Closing) begin_closing();
 }
@@ -302,8 +308,9 @@ Result<void> DownstreamConnection::write_response(std::initializer_list<std::str
 }
 
 void DownstreamConnection::want_request_body(bool is_wanted) {
-  if (phase_ != Phase::Body || is_wanted != is_paused_) return;
+  if ((phase_ != Phase::Body && phase_ != Phase::Tunnel) || is_wanted != is_paused_ || is_client_done_) return;
   is_paused_ = !is_wanted;
+  if (phase_ == Phase::Tunnel) return is_wanted ? stream_.start_reading() : stream_.stop_reading();
   if (is_wanted) {
     stream_.start_reading();
     watch_body();
@@ -311,6 +318,12 @@ void DownstreamConnection::want_request_body(bool is_wanted) {
     stream_.stop_reading();
     clock_.disarm();  // it is not the client who does not go on
   }
+}
+
+void DownstreamConnection::begin_tunnel() {
+  enter(Phase::Tunnel);
+  keep_alive_ = false;
+  context_.loop.defer(this, [](void* self) { static_cast<DownstreamConnection*>(self)->resume_tunnel(); });
 }
 
 bool DownstreamConnection::is_last_response() const {
@@ -349,6 +362,15 @@ void DownstreamConnection::resume() {
   consume(bytes);
   if (!is_client_done_ || !stream_.is_open()) return;
   if (phase_ == Phase::Idle || phase_ == Phase::Head || phase_ == Phase::Body) on_end_of_stream();
+}
+
+/// Hands over what the client sent before it saw the 101.
+void DownstreamConnection::resume_tunnel() {
+  if (!stream_.is_open() || phase_ != Phase::Tunnel) return;
+  const std::string bytes = std::exchange(early_, {});
+  if (!is_client_done_) stream_.start_reading();
+  if (!bytes.empty()) exchange_->on_tunnel_bytes(bytes);
+  if (is_client_done_ && phase_ == Phase::Tunnel) exchange_->on_tunnel_bytes_end();
 }
 
 void DownstreamConnection::refuse(const Error& error) {

@@ -1,7 +1,7 @@
 // A client's socket: requests in, responses out, keep-alive, pipelining. One exchange at a time.
 //
 //   Idle ──▶ Head ──▶ Body ──▶ Busy ──▶ Idle          any ──▶ Closing ──▶ gone
-//   ▲  │      └─────────────────▲
+//   ▲  │      └─────────────────▲ └──▶ Tunnel
 //   │  └──▶ Sending: it pipelines, and does not take its answers
 //   └───────────┘
 //
@@ -84,6 +84,7 @@ class DownstreamConnection final : public ListHook<>,
     Head,     // a request has begun; the clock: client_head, a total
     Body,     // its body is coming in; its exchange is under way; the clock: client_stall, while we read
     Busy,     // the request is whole; its exchange is under way; no clock
+    Tunnel,   // another protocol by now: the bytes are the exchange's; no clock
     Closing,  // the last response is written: what the client still sends is thrown away; the clock: lingering
   };
   static bool is_edge(Phase from, Phase to);
@@ -98,8 +99,11 @@ class DownstreamConnection final : public ListHook<>,
   void on_request_body(std::string_view bytes) override;
   void on_request_end(std::span<const Field> trailers) override;
   Result<void> write_response(std::initializer_list<std::string_view> pieces) override;
+  Result<void> write_interim(std::string_view head) override { return stream_.write(head); }
   std::size_t unsent_bytes() const override { return stream_.unsent_bytes(); }
   void want_request_body(bool is_wanted) override;
+  void begin_tunnel() override;
+  void end_tunnel_output() override { stream_.finish_writing(); }
   bool is_last_response() const override;
   void on_exchange_done(Afterwards afterwards) override;
   void on_clock();
@@ -115,6 +119,7 @@ class DownstreamConnection final : public ListHook<>,
   void turn_away();
   void begin_closing();
   void resume();
+  void resume_tunnel();
   void leave();
 
   DownstreamContext& context_;

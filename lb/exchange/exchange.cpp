@@ -2,6 +2,7 @@
 
 #include "common/assert.h"
 #include "common/http/rules.h"
+#include "common/http/writer.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,6 +12,10 @@ namespace {
 
 /// Past this many unsent bytes the other side is not read from until they are gone.
 constexpr std::size_t kUnsentMax = 64 * 1024;
+/// A server that was sent Expect: 100-continue has so long to say something before the client is told to go on.
+constexpr std::chrono::milliseconds kContinueWait{1000};
+/// Who waits for the retry budget looks no more often than this.
+constexpr std::chrono::milliseconds kBudgetWaitMin{5};
 LocalError local_error_of(AttemptResult result) {
   switch (result) {
     case AttemptResult::Refused:
@@ -57,7 +62,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   since_ = context_.loop.now();
   taker_ = &taker;
   share_ = &share;
-  request_.start(head, client, share.settings.retry.body_buffer_bytes);
+  request_.start(head, client, share.settings);
   started_ns_ = uv_hrtime();
   deadline_ = since_ + share.settings.retry.deadline;
 
@@ -67,7 +72,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   has_paused_ = false;
   last_error_ = LocalError::DestinationUnavailable;
   status_ = 0;
-  is_woken_ = is_client_gone_ = false;
+  is_woken_ = is_client_gone_ = has_client_ended_ = false;
   failure_.reset();
   refusal_.reset();
   if (head.has_content_length && head.content_length > context_.request_body_bytes_max) {
@@ -75,6 +80,8 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   }
   begin_waiting_anew();
   share.counters.requests.add();
+  share.budget.on_request(since_);
+  if (request_.has_assigned_key()) share.counters.keys_assigned.add();
   share.counters.in_flight.add(1);
 }
 
@@ -97,13 +104,14 @@ void Exchange::on_request_body(std::string_view bytes) {
     case Phase::Responding:
       if (connection_ != nullptr && !is_response_complete_) on_forwarded(request_.forward(*connection_, bytes));
       break;
+    case Phase::Tunnelling:
     case Phase::Done:
       break;
   }
 }
 
-void Exchange::on_request_end() {
-  request_.complete();
+void Exchange::on_request_end(std::span<const Field> trailers) {
+  request_.complete(trailers);
   if (connection_ == nullptr || phase_ == Phase::Connecting || phase_ == Phase::Done || phase_ == Phase::Picking)
     return;
   if (!is_response_complete_) on_forwarded(request_.forward_end(*connection_));
@@ -121,9 +129,30 @@ void Exchange::on_client_stalled() {
 }
 
 void Exchange::on_client_drained() {
-  if (phase_ != Phase::Responding || connection_ == nullptr) return;
-  connection_->resume();
-  context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
+  if (connection_ == nullptr) return;
+  if (phase_ == Phase::Responding) {
+    connection_->resume();
+    context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
+  } else if (phase_ == Phase::Tunnelling && !is_response_complete_) {
+    connection_->resume();
+  }
+}
+
+void Exchange::on_tunnel_bytes(std::string_view bytes) {
+  if (phase_ != Phase::Tunnelling || failure_) return;
+  context_.timeouts_tunnel.arm(timeout_, context_.timeouts.tunnel);
+  if (!connection_->write({bytes})) {
+    failure_ = AttemptResult::Reset;
+    return advance();
+  }
+  if (connection_->unsent_bytes() > kUnsentMax) taker_->want_request_body(false);
+}
+
+void Exchange::on_tunnel_bytes_end() {
+  if (phase_ != Phase::Tunnelling) return;
+  has_client_ended_ = true;
+  connection_->finish_writing();
+  advance();
 }
 
 // --- What comes from the server, the queue and the clock ---------------------------------------------------------
@@ -134,10 +163,13 @@ void Exchange::on_connected() {
 }
 
 void Exchange::on_interim(const ResponseHead& head) {
-  // 100 answers an expectation; the client's was answered by us. HTTP/1.0 knows no interim responses.
-  if (head.status == 100 || request_.is_http10() || phase_ != Phase::Waiting) return;
-  write_interim_head(local_, head);
-  if (!taker_->write_response({local_})) is_client_gone_ = true;
+  if (phase_ != Phase::Waiting) return;
+  if (head.status == 100) {  // of use to a client that waits for it, and to no other
+    if (request_.awaits_continue()) give_continue();
+  } else if (!request_.is_http10()) {  // which knows no interim responses
+    write_interim_head(local_, head);
+    if (!taker_->write_interim(local_)) is_client_gone_ = true;
+  }
   advance();
 }
 
@@ -146,7 +178,8 @@ void Exchange::on_head(const ResponseHead& head) {
   ServerCounters& counters = connection_->endpoint().counters();
   counters.first_byte.add(std::chrono::nanoseconds(uv_hrtime() - attempt_ns_));
   counters.responses[static_cast<std::size_t>(head.status / 100 - 1)].add();
-  response_.start(head, request_.is_http10(), share_->settings.response);
+  response_.start(head, {.chunked = !request_.is_http10(), .trailers = request_.takes_trailers()},
+                  share_->settings.response);
   if (response_.says_draining()) {
     counters.said_draining.add();
     context_.tell_failure(context_.teller);
@@ -160,12 +193,46 @@ void Exchange::on_body(std::string_view bytes) {
     if (!response_.hold(bytes)) is_hold_over_ = true;
   } else if (phase_ == Phase::Responding) {
     send_body_piece(bytes);
+  } else if (phase_ == Phase::Tunnelling) {
+    context_.timeouts_tunnel.arm(timeout_, context_.timeouts.tunnel);
+    if (!taker_->write_response({bytes})) {
+      is_client_gone_ = true;
+    } else if (taker_->unsent_bytes() > kUnsentMax) {
+      connection_->pause();
+    }
   }
   advance();
 }
 
 void Exchange::on_end() {
   is_response_complete_ = true;
+  advance();
+}
+
+void Exchange::on_upgrade(const ResponseHead& head) {
+  if (phase_ != Phase::Waiting) return;
+  const Field* protocol = head.find(FieldId::Upgrade);
+  if (protocol == nullptr || !equals_ignoring_case(protocol->value, request_.upgrade())) {
+    failure_ = AttemptResult::BadResponse;  // not what was asked for
+  } else {
+    write_upgrade_head(local_, head, request_.upgrade());
+    is_upgraded_ = true;
+  }
+  advance();
+}
+
+void Exchange::on_tunnel_end() {
+  is_response_complete_ = true;
+  taker_->end_tunnel_output();
+  advance();
+}
+
+void Exchange::on_server_out() {
+  const bool is_under_way = phase_ == Phase::Connecting || phase_ == Phase::Waiting || phase_ == Phase::Holding;
+  if (!is_under_way || failure_ || !share_->policy.has_available() || !may_retry(retry_facts(AttemptResult::Rescued))) {
+    return;
+  }
+  failure_ = AttemptResult::Rescued;
   advance();
 }
 
@@ -177,6 +244,7 @@ void Exchange::on_failed(AttemptResult result) {
 void Exchange::on_request_drained() {
   taker_->want_request_body(true);
   arm_waiting();
+  if (phase_ == Phase::Tunnelling) advance();
 }
 
 void Exchange::on_wake() {
@@ -193,6 +261,8 @@ void Exchange::on_timeout() {
       failure_ = AttemptResult::ConnectTimeout;
       break;
     case Phase::Waiting:
+      // A server that knows no expectations says nothing, and waits for the body.
+      if (request_.awaits_continue()) return give_continue();
       failure_ = AttemptResult::FirstByteTimeout;
       break;
     case Phase::Holding:
@@ -203,6 +273,7 @@ void Exchange::on_timeout() {
       }
       break;
     case Phase::Responding:
+    case Phase::Tunnelling:
       failure_ = AttemptResult::IdleTimeout;
       break;
     case Phase::Picking:
@@ -230,7 +301,9 @@ void Exchange::advance() {
 }
 
 Phase Exchange::step() {
-  if (is_client_gone_) return finish(Outcome::ClientGone, Afterwards::Close);
+  if (is_client_gone_) {
+    return finish(phase_ == Phase::Tunnelling ? Outcome::Tunnelled : Outcome::ClientGone, Afterwards::Close);
+  }
   if (refusal_) {
     if (phase_ == Phase::Responding) return finish(Outcome::Cut, Afterwards::Reset);
     return give_up(*refusal_);
@@ -248,6 +321,8 @@ Phase Exchange::step() {
       return holding();
     case Phase::Responding:
       return responding();
+    case Phase::Tunnelling:
+      return tunnelling();
     case Phase::Done:
       return Phase::Done;
   }
@@ -255,17 +330,29 @@ Phase Exchange::step() {
 }
 
 Phase Exchange::pick() {
+  bool has_paid = false;
   for (;;) {
     const TimePoint now = context_.loop.now();
-    if (now >= deadline_) return give_up(last_error_);
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - now);
-    if (attempts_ == 0 && !has_paused_ && share_->queue.must_wait()) return wait_in_queue(left, Waiting::ForServer);
+    const bool is_over = now >= deadline_;
+    if (is_over && attempts_ > 0) return give_up(last_error_);  // a first attempt is made in any case
+    const auto left =
+        is_over ? std::chrono::milliseconds(0) : std::chrono::ceil<std::chrono::milliseconds>(deadline_ - now);
+    if (!is_over && attempts_ == 0 && !has_paused_ && share_->queue.must_wait()) {
+      return wait_in_queue(left, Waiting::ForServer);
+    }
     const Pick picked = share_->policy.pick({.tried = tried_, .key = key_});
+    if (picked.server == nullptr && is_over) return give_up(last_error_);
     if (picked.server == nullptr) return wait_in_queue(left, Waiting::ForServer);
     if (picked.is_repeat && !has_paused_) {
       const double dice = static_cast<double>(context_.dice()) / static_cast<double>(std::minstd_rand::max());
       return wait_in_queue(std::min(retry_pause(++rounds_, dice), left), Waiting::APause);
     }
+    if (!has_paid && !pays_for_retry()) {
+      share_->counters.retries_delayed.add();
+      const auto next = share_->budget.next(share_->counters.in_flight.value());
+      return wait_in_queue(std::clamp(next, kBudgetWaitMin, std::max(left, kBudgetWaitMin)), Waiting::APause);
+    }
+    has_paid = true;
     if (!picked.server->take_slot()) continue;  // another worker was quicker: that server is full now
     if (picked.is_repeat) {                     // a new round: everybody may be tried once more
       std::fill(tried_.begin(), tried_.end(), std::uint8_t{0});
@@ -273,6 +360,14 @@ Phase Exchange::pick() {
     }
     return begin_attempt(*picked.server);
   }
+}
+
+/// Takes from the budget what the next attempt costs; false where there is too little.
+bool Exchange::pays_for_retry() {
+  if (!failure_ || !costs_budget(*failure_)) return true;
+  const bool has_paid = share_->budget.take(context_.loop.now(), share_->counters.in_flight.value());
+  share_->counters.retry_budget.set(static_cast<std::int64_t>(share_->budget.balance()));
+  return has_paid;
 }
 
 Phase Exchange::wait_in_queue(std::chrono::milliseconds until, Waiting why) {
@@ -301,7 +396,7 @@ Phase Exchange::begin_attempt(Server& server) {
   }
   const bool was_closed_idle = failure_ == AttemptResult::ClosedIdle;
   failure_.reset();
-  is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = false;
+  is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = is_upgraded_ = false;
   attempt_ns_ = attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime();
   Endpoint& endpoint = share_->endpoint(server);
   endpoint.counters().in_flight.add(1);
@@ -328,9 +423,11 @@ Phase Exchange::connecting() {
 Phase Exchange::send_request() {
   Endpoint& endpoint = connection_->endpoint();
   endpoint.counters().requests.add();
-  connection_->begin(*this, request_.method());
-  const auto sent = request_.send(*connection_);
-  if (!sent) return after_failure(AttemptResult::ClosedIdle);
+  connection_->begin(*this, {.method = request_.method(),
+                             .upgrade = !request_.upgrade().empty(),
+                             .wants_proof = share_->settings.retry.prove_undelivered && !request_.is_repeatable()});
+  // Where it does not go out the connection is broken, and reading from it will tell how.
+  static_cast<void>(request_.send(*connection_));
   if (!request_.is_complete()) taker_->want_request_body(connection_->unsent_bytes() <= kUnsentMax);
   arm_waiting();
   return Phase::Waiting;
@@ -338,6 +435,14 @@ Phase Exchange::send_request() {
 
 Phase Exchange::waiting() {
   if (failure_) return after_failure(*failure_);
+  if (is_upgraded_) {
+    status_ = 101;
+    share_->counters.tunnels.add(1);
+    if (!taker_->write_response({local_})) return finish(Outcome::ClientGone, Afterwards::Close);
+    context_.timeouts_tunnel.arm(timeout_, context_.timeouts.tunnel);
+    taker_->begin_tunnel();
+    return Phase::Tunnelling;
+  }
   if (!has_head_) return Phase::Waiting;
   if (!response_.must_hold()) {
     share_->counters.responses_streamed.add();
@@ -378,6 +483,13 @@ Phase Exchange::responding() {
   if (!is_response_complete_) return Phase::Responding;
   if (!response_.send_end(*taker_)) return finish(Outcome::ClientGone, Afterwards::Close);
   return finish(Outcome::Answered, response_.ends_by_close() ? Afterwards::Close : afterwards());
+}
+
+/// Ends when both sides have ended, or one has broken off.
+Phase Exchange::tunnelling() {
+  if (failure_) return finish(Outcome::Tunnelled, Afterwards::Reset);
+  if (!is_response_complete_ || !has_client_ended_ || connection_->unsent_bytes() > 0) return Phase::Tunnelling;
+  return finish(Outcome::Tunnelled, Afterwards::Close);
 }
 
 // --- Ends --------------------------------------------------------------------------------------------------------
@@ -433,7 +545,9 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
     share_->counters.queued.add(-1);
   }
   share_->queue.pass_on(1);
-  end_attempt(outcome == Outcome::Answered ? AttemptResult::Ok : AttemptResult::Cancelled);
+  if (is_upgraded_) share_->counters.tunnels.add(-1);
+  const bool is_well = outcome == Outcome::Answered || outcome == Outcome::Tunnelled;
+  end_attempt(is_well ? AttemptResult::Ok : AttemptResult::Cancelled);
   PoolCounters& counters = share_->counters;
   counters.in_flight.add(-1);
   counters.outcomes[static_cast<std::size_t>(outcome)].add();
@@ -464,12 +578,24 @@ void Exchange::on_forwarded(const Result<void>& sent) {
 
 /// The server's time runs while it has all of the request, or something of it that it does not take.
 void Exchange::arm_waiting() {
-  if (phase_ == Phase::Responding || phase_ == Phase::Holding || connection_ == nullptr) return;
-  if (request_.is_complete() || connection_->unsent_bytes() > 0) {
-    context_.timeouts_first_byte.arm(timeout_, context_.timeouts.first_byte);
+  if (phase_ == Phase::Responding || phase_ == Phase::Holding || phase_ == Phase::Tunnelling || connection_ == nullptr)
+    return;
+  if (request_.awaits_continue()) {
+    context_.timeouts_wait.arm(timeout_, kContinueWait);
+  } else if (request_.is_complete() || connection_->unsent_bytes() > 0) {
+    const auto per_try = share_->settings.retry.per_try;
+    context_.timeouts_first_byte.arm(
+        timeout_, per_try.count() > 0 ? std::min(per_try, context_.timeouts.first_byte) : context_.timeouts.first_byte);
   } else {
     timeout_.disarm();
   }
+}
+
+/// Tells the client to send its body.
+void Exchange::give_continue() {
+  request_.continue_given();
+  if (!taker_->write_interim(kContinue)) is_client_gone_ = true;
+  arm_waiting();
 }
 
 RetryFacts Exchange::retry_facts(AttemptResult result) const {

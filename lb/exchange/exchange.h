@@ -16,6 +16,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ struct ExchangeContext {
   TimeoutClass& timeouts_first_byte;
   TimeoutClass& timeouts_idle;
   TimeoutClass& timeouts_wait;
+  TimeoutClass& timeouts_tunnel;
   const UpstreamTimeouts& timeouts;
   std::size_t request_body_bytes_max;
   std::size_t worker;
@@ -54,7 +56,7 @@ class Exchange final : public Waiter, private ResponseReceiver {
   /// Begins: keeps of the head what every attempt needs. Nothing happens before advance().
   void start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker, PoolShare& share);
   void on_request_body(std::string_view bytes);
-  void on_request_end();
+  void on_request_end(std::span<const Field> trailers);
   /// Goes as far as it can. To be called after what came in one read has been handed over.
   void advance();
 
@@ -64,6 +66,11 @@ class Exchange final : public Waiter, private ResponseReceiver {
   void on_client_drained();
   /// The request's body does not come on: 408 where nothing has been answered yet.
   void on_client_stalled();
+  /// False where the client waits for us to say that it may go on.
+  bool is_waiting_for_client() const { return !request_.awaits_continue(); }
+  /// The client's bytes in a tunnel, and their end.
+  void on_tunnel_bytes(std::string_view bytes);
+  void on_tunnel_bytes_end();
 
   bool is_request_complete() const { return request_.is_complete(); }
   /// `exchange GET /abc phase=Waiting since=12ms attempt=2 server=127.0.0.1:3002`
@@ -75,7 +82,11 @@ class Exchange final : public Waiter, private ResponseReceiver {
   void on_interim(const ResponseHead& head) override;
   void on_head(const ResponseHead& head) override;
   void on_body(std::string_view bytes) override;
+  void on_trailers(std::span<const Field> trailers) override { response_.complete(trailers); }
   void on_end() override;
+  void on_upgrade(const ResponseHead& head) override;
+  void on_tunnel_end() override;
+  void on_server_out() override;
   void on_failed(AttemptResult result) override;
   void on_request_drained() override;
   // From the queue and the clock.
@@ -89,8 +100,10 @@ class Exchange final : public Waiter, private ResponseReceiver {
   Phase waiting();
   Phase holding();
   Phase responding();
+  Phase tunnelling();
 
   Phase begin_attempt(Server& server);
+  bool pays_for_retry();
   Phase wait_in_queue(std::chrono::milliseconds until, Waiting why);
   Phase send_request();
   Phase after_failure(AttemptResult result);
@@ -101,6 +114,7 @@ class Exchange final : public Waiter, private ResponseReceiver {
   bool send_response_head(bool is_whole);
   void send_body_piece(std::string_view bytes);
   void arm_waiting();
+  void give_continue();
   RetryFacts retry_facts(AttemptResult result) const;
   bool is_retried_answer() const;
   Afterwards afterwards() const;
@@ -137,6 +151,8 @@ class Exchange final : public Waiter, private ResponseReceiver {
   bool is_connected_ = false;
   bool has_head_ = false;
   bool is_response_complete_ = false;
+  bool is_upgraded_ = false;
+  bool has_client_ended_ = false;  // its side of the tunnel
   bool is_hold_over_ = false;
   bool is_woken_ = false;
   bool is_client_gone_ = false;

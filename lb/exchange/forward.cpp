@@ -3,6 +3,8 @@
 #include "common/http/rules.h"
 #include "common/http/writer.h"
 
+#include <algorithm>
+
 namespace holdfast::lb {
 namespace {
 
@@ -16,7 +18,28 @@ bool goes_on(const MessageHead& head, const Field& field) {
 
 }  // namespace
 
-void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client) {
+std::string_view wanted_upgrade(const RequestHead& head, std::span<const std::string> allowed) {
+  if (head.connection.empty() || head.version != Version::Http11 || head.method != Method::Get ||
+      head.framing != Framing::None || !connection_names(head.connection, "upgrade")) {
+    return {};
+  }
+  std::string_view wanted;
+  for (const Field& field : head.fields) {
+    if (field.id != FieldId::Upgrade) continue;
+    if (!wanted.empty()) return {};  // a choice: lb makes none
+    wanted = field.value;
+  }
+  const bool may = std::any_of(allowed.begin(), allowed.end(),
+                               [&](const std::string& one) { return equals_ignoring_case(one, wanted); });
+  return may ? wanted : std::string_view{};
+}
+
+bool takes_trailers(const RequestHead& head) {
+  const Field* te = head.version == Version::Http11 ? head.find(FieldId::Te) : nullptr;
+  return te != nullptr && connection_names(te->value, "trailers");
+}
+
+void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop) {
   out.clear();
   HeadWriter writer(out);
   // RFC 9112 §3.2.2: the authority of an absolute-form target outweighs Host; a server is asked in origin-form.
@@ -71,7 +94,14 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
   } else if (head.has_content_length) {
     writer.field("Content-Length", head.content_length);
   }
-  writer.end();
+  if (!hop.idempotency_key.empty()) writer.field("Idempotency-Key", hop.idempotency_key);
+  if (hop.takes_trailers) writer.field("TE", "trailers");
+  if (!hop.upgrade.empty()) {
+    writer.field("Upgrade", hop.upgrade);
+    writer.field("Connection", hop.takes_trailers ? "Upgrade, TE" : "Upgrade");
+  } else if (hop.takes_trailers) {
+    writer.field("Connection", "TE");
+  }
 }
 
 void begin_response_head(std::string& out, const ResponseHead& head) {
@@ -109,7 +139,15 @@ void finish_response_head(std::string& out, const ResponseFraming& framing) {
 
 void write_interim_head(std::string& out, const ResponseHead& head) {
   begin_response_head(out, head);
-  out += "\r\n";
+  out += kEmptyLine;
+}
+
+void write_upgrade_head(std::string& out, const ResponseHead& head, std::string_view protocol) {
+  begin_response_head(out, head);
+  HeadWriter writer(out);
+  writer.field("Upgrade", protocol);
+  writer.field("Connection", "Upgrade");
+  writer.end();
 }
 
 RequestIds::RequestIds() {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,9 +19,23 @@ struct ClientFacts {
   std::string_view request_id;  // made for this request; used where the client's own is not
 };
 
-/// Writes the whole head of the request to the server into `out`, which is cleared first. The body goes on with the
-/// framing that it came with.
-void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client);
+/// What lb asks of its own connection to the server, on behalf of the client's.
+struct HopFacts {
+  std::string_view upgrade;            // the protocol to change to; empty: none
+  bool takes_trailers = false;         // TE: trailers
+  std::string_view idempotency_key{};  // given to the request; empty: none
+};
+
+/// The protocol that the request may change to: the one that it asks for, where it is one of `allowed` and the request
+/// can bear it (HTTP/1.1, GET, no body, named by Connection: RFC 9110 §7.8). Empty where there is none.
+std::string_view wanted_upgrade(const RequestHead& head, std::span<const std::string> allowed);
+
+/// The sender takes trailer fields (RFC 9110 §10.1.4).
+bool takes_trailers(const RequestHead& head);
+
+/// Writes the head of the request to the server into `out`, which is cleared first, up to the empty line at its end.
+/// The body goes on with the framing that it came with.
+void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop);
 
 /// Writes the head of the response to the client into `out` up to the fields that tell its framing and the
 /// connection's fate: finish_response_head() writes those.
@@ -38,6 +53,9 @@ void finish_response_head(std::string& out, const ResponseFraming& framing);
 
 /// The interim response `head` (1xx), whole.
 void write_interim_head(std::string& out, const ResponseHead& head);
+
+/// The 101 that changes the connection to `protocol`, whole.
+void write_upgrade_head(std::string& out, const ResponseHead& head, std::string_view protocol);
 
 /// Makes request ids: 128 random bits in hexadecimal. Not secret, only unlike each other.
 class RequestIds {

@@ -39,11 +39,12 @@ bool may_hold(const ResponseHead& head, std::size_t buffer_bytes) {
 void IncomingResponse::clear() {
   clear_keeping_little(head_);
   clear_keeping_little(held_);
+  clear_keeping_little(trailers_);
   status_ = 0;
   has_retry_after_ = says_draining_ = must_hold_ = false;
 }
 
-void IncomingResponse::start(const ResponseHead& head, bool to_http10, const ResponseSettings& settings) {
+void IncomingResponse::start(const ResponseHead& head, ClientTakes takes, const ResponseSettings& settings) {
   status_ = head.status;
   has_retry_after_ = head.find(FieldId::RetryAfter) != nullptr;
   says_draining_ = says(head, FieldId::LbDrain, "1");
@@ -51,11 +52,19 @@ void IncomingResponse::start(const ResponseHead& head, bool to_http10, const Res
               .content_length = head.content_length,
               .has_content_length = head.has_content_length && head.status != 204,
               .closes = false,
-              .is_http10 = to_http10};
+              .is_http10 = !takes.chunked};
+  takes_trailers_ = takes.trailers && takes.chunked;
   must_hold_ = may_hold(head, settings.buffer_bytes);
   held_max_ = settings.buffer_bytes;
   held_.clear();
+  trailers_.clear();
   begin_response_head(head_, head);
+}
+
+void IncomingResponse::complete(std::span<const Field> trailers) {
+  if (!takes_trailers_) return;
+  HeadWriter writer(trailers_);
+  for (const Field& field : trailers) writer.field(field.name, field.value);
 }
 
 bool IncomingResponse::hold(std::string_view bytes) {
@@ -64,7 +73,7 @@ bool IncomingResponse::hold(std::string_view bytes) {
 }
 
 Result<void> IncomingResponse::send_head(ResponseTaker& taker, bool is_whole, Afterwards afterwards) {
-  if (is_whole && framing_.framing != Framing::None) {
+  if (is_whole && framing_.framing != Framing::None && trailers_.empty()) {
     framing_.framing = Framing::Length;
     framing_.content_length = held_.size();
   } else if (framing_.framing == Framing::Chunked || framing_.framing == Framing::UntilClose) {
@@ -72,22 +81,27 @@ Result<void> IncomingResponse::send_head(ResponseTaker& taker, bool is_whole, Af
   }
   framing_.closes = framing_.framing == Framing::UntilClose || afterwards == Afterwards::Close;
   finish_response_head(head_, framing_);
-  if (framing_.framing != Framing::Chunked || held_.empty()) return taker.write_response({head_, held_});
-  return taker.write_response({head_, ChunkHead(held_.size()).text(), held_, "\r\n"});
+  if (framing_.framing != Framing::Chunked) return taker.write_response({head_, held_});
+  const auto sent = held_.empty() ? taker.write_response({head_})
+                                  : taker.write_response({head_, ChunkHead(held_.size()).text(), held_, kEmptyLine});
+  return sent && is_whole ? send_end(taker) : sent;
 }
 
 Result<void> IncomingResponse::send_piece(ResponseTaker& taker, std::string_view bytes) {
   if (framing_.framing != Framing::Chunked) return taker.write_response({bytes});
-  return taker.write_response({ChunkHead(bytes.size()).text(), bytes, "\r\n"});
+  return taker.write_response({ChunkHead(bytes.size()).text(), bytes, kEmptyLine});
 }
 
 Result<void> IncomingResponse::send_end(ResponseTaker& taker) {
-  return framing_.framing == Framing::Chunked ? taker.write_response({kLastChunk}) : Result<void>{};
+  if (framing_.framing != Framing::Chunked) return {};
+  return taker.write_response({kLastChunkHead, trailers_, kEmptyLine});
 }
 
 void IncomingResponse::swap(IncomingResponse& other) {
   head_.swap(other.head_);
   held_.swap(other.held_);
+  trailers_.swap(other.trailers_);
+  std::swap(takes_trailers_, other.takes_trailers_);
   std::swap(held_max_, other.held_max_);
   std::swap(framing_, other.framing_);
   std::swap(status_, other.status_);

@@ -9,6 +9,7 @@
 #include "lb/pool/settings.h"
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,8 +19,13 @@ class IncomingResponse {
  public:
   /// Nothing has come yet; buffers are kept within reason.
   void clear();
-  /// The head came. `to_http10`: the client speaks HTTP/1.0.
-  void start(const ResponseHead& head, bool to_http10, const ResponseSettings& settings);
+  /// What the client can be sent.
+  struct ClientTakes {
+    bool chunked = true;    // false: it speaks HTTP/1.0
+    bool trailers = false;  // it said so
+  };
+  /// The head came.
+  void start(const ResponseHead& head, ClientTakes takes, const ResponseSettings& settings);
 
   /// 0 where there is none.
   int status() const { return status_; }
@@ -29,6 +35,8 @@ class IncomingResponse {
   bool must_hold() const { return must_hold_; }
   bool is_chunked() const { return framing_.framing == Framing::Chunked; }
 
+  /// Trailer fields came, and end it.
+  void complete(std::span<const Field> trailers);
   /// Keeps a piece back. False where it has become too much to hold.
   bool hold(std::string_view bytes);
 
@@ -45,12 +53,14 @@ class IncomingResponse {
  private:
   std::string head_;
   std::string held_;
+  std::string trailers_;  // as they are sent
   std::size_t held_max_ = 0;
   ResponseFraming framing_{};
   int status_ = 0;
   bool has_retry_after_ = false;
   bool says_draining_ = false;
   bool must_hold_ = false;
+  bool takes_trailers_ = false;
 };
 
 }  // namespace holdfast::lb

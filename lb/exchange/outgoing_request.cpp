@@ -4,45 +4,71 @@
 #include "lb/exchange/retry.h"
 
 namespace holdfast::lb {
+namespace {
 
-void OutgoingRequest::start(const RequestHead& head, const ClientFacts& client, std::size_t body_buffer_bytes) {
+constexpr std::string_view kExpectContinue = "Expect: 100-continue\r\n\r\n";
+
+bool wants_key(const RequestHead& head) {
+  return (head.method == Method::Post || head.method == Method::Patch) && head.find(FieldId::IdempotencyKey) == nullptr;
+}
+
+}  // namespace
+
+void OutgoingRequest::start(const RequestHead& head, const ClientFacts& client, const PoolSettings& settings) {
   method_ = head.method;
   version_ = head.version;
   framing_ = head.framing;
   is_repeatable_ = lb::is_repeatable(head);
   is_complete_ = head.framing == Framing::None;
   body_bytes_ = 0;
-  write_request_head(head_, head, client);
-  replay_.reset(body_buffer_bytes);
+  awaits_continue_ = head.expects_continue && head.framing != Framing::None;
+  takes_trailers_ = lb::takes_trailers(head);
+  upgrade_.assign(wanted_upgrade(head, settings.upgrade));
+  trailers_.clear();
+  // Of lb's own making, whoever the client is: a request id of another's may come twice.
+  has_assigned_key_ = settings.retry.assign_idempotency_key && !is_repeatable_ && wants_key(head);
+  is_repeatable_ = is_repeatable_ || has_assigned_key_;
+  write_request_head(head_, head, client,
+                     {.upgrade = upgrade_,
+                      .takes_trailers = takes_trailers_,
+                      .idempotency_key = has_assigned_key_ ? client.request_id : std::string_view{}});
+  replay_.reset(settings.retry.body_buffer_bytes);
 }
 
 bool OutgoingRequest::collect(std::string_view bytes) {
+  awaits_continue_ = false;  // it did not wait
   body_bytes_ += bytes.size();
   replay_.collect(bytes);
   return !replay_.is_full();
 }
 
 Result<void> OutgoingRequest::forward(UpstreamConnection& connection, std::string_view bytes) {
+  awaits_continue_ = false;
   body_bytes_ += bytes.size();
   replay_.passed_on(bytes);
   if (framing_ != Framing::Chunked) return connection.write({bytes});
-  return connection.write({ChunkHead(bytes.size()).text(), bytes, "\r\n"});
+  return connection.write({ChunkHead(bytes.size()).text(), bytes, kEmptyLine});
+}
+
+void OutgoingRequest::complete(std::span<const Field> trailers) {
+  is_complete_ = true;
+  awaits_continue_ = false;
+  HeadWriter writer(trailers_);
+  for (const Field& field : trailers) writer.field(field.name, field.value);
 }
 
 Result<void> OutgoingRequest::forward_end(UpstreamConnection& connection) {
-  return framing_ == Framing::Chunked ? connection.write({kLastChunk}) : Result<void>{};
+  return framing_ == Framing::Chunked ? connection.write({kLastChunkHead, trailers_, kEmptyLine}) : Result<void>{};
 }
 
 Result<void> OutgoingRequest::send(UpstreamConnection& connection) {
   const std::string_view body = replay_.bytes();
-  Result<void> sent;
-  if (framing_ == Framing::Chunked) {
-    const std::string_view last = is_complete_ ? kLastChunk : std::string_view{};
-    sent = body.empty() ? connection.write({head_, last})
-                        : connection.write({head_, ChunkHead(body.size()).text(), body, "\r\n", last});
-  } else {
-    sent = connection.write({head_, body});
+  auto sent = connection.write({head_, awaits_continue_ ? kExpectContinue : kEmptyLine});
+  if (sent && !body.empty()) {
+    sent = framing_ == Framing::Chunked ? connection.write({ChunkHead(body.size()).text(), body, kEmptyLine})
+                                        : connection.write({body});
   }
+  if (sent && is_complete_) sent = forward_end(connection);
   if (sent) replay_.sent_all();
   return sent;
 }

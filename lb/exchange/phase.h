@@ -5,6 +5,7 @@
 //    │  │ └─ retry ─┴─────────────┴──┼────────┘                        │
 //    │  └── Queued ◀─ (Picking)      └──▶ Responding                   │
 //    └──▶ Waiting (an idle connection)                any ──▶ Done ────┘
+//         Waiting ──▶ Tunnelling ──▶ Done
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@ enum class Phase : std::uint8_t {
   Waiting,     // the request is out, or going out; no response yet
   Holding,     // the response is coming in; none of it has gone to the client
   Responding,  // some of it has: from here on nothing is tried again
+  Tunnelling,  // another protocol by now: bytes go both ways unread
   Done,
 };
 
@@ -32,10 +34,11 @@ constexpr bool is_edge(Phase from, Phase to) {
     case Phase::Connecting:
       return to == Phase::Picking || to == Phase::Waiting;
     case Phase::Waiting:
-      return to == Phase::Picking || to == Phase::Holding || to == Phase::Responding;
+      return to == Phase::Picking || to == Phase::Holding || to == Phase::Responding || to == Phase::Tunnelling;
     case Phase::Holding:
       return to == Phase::Picking || to == Phase::Responding;
     case Phase::Responding:
+    case Phase::Tunnelling:
     case Phase::Done:
       return false;
   }
@@ -56,6 +59,8 @@ constexpr std::string_view phase_name(Phase phase) {
       return "Holding";
     case Phase::Responding:
       return "Responding";
+    case Phase::Tunnelling:
+      return "Tunnelling";
     case Phase::Done:
       return "Done";
   }

@@ -4,6 +4,7 @@
 
 #include "lb/balance/policy.h"
 #include "lb/balance/queue.h"
+#include "lb/exchange/retry_budget.h"
 #include "lb/upstream/endpoint.h"
 
 #include <memory>
@@ -18,7 +19,8 @@ struct PoolShare {
         settings(pool->settings()),
         counters(pool->counters(worker)),
         policy(*pool, worker, worker_count),
-        queue(loop, timeouts, *pool, worker) {}
+        queue(loop, timeouts, *pool, worker),
+        budget(settings.retry.budget) {}
 
   Endpoint& endpoint(const Server& server) { return *endpoints[server.index()]; }
 
@@ -27,6 +29,7 @@ struct PoolShare {
   PoolCounters& counters;
   Balancer policy;
   WaitQueue queue;
+  RetryBudget budget;
   std::vector<std::unique_ptr<Endpoint>> endpoints;  // by the server's index
 };
 

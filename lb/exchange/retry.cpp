@@ -7,7 +7,8 @@
 namespace holdfast::lb {
 
 bool is_repeatable(const RequestHead& head) {
-  return is_idempotent(head.method) || head.find(FieldId::IdempotencyKey) != nullptr;
+  const Field* key = head.find(FieldId::IdempotencyKey);
+  return is_idempotent(head.method) || (key != nullptr && !key->value.empty());
 }
 
 bool is_retried_status(std::span<const StatusRange> statuses, int status) {

@@ -27,6 +27,8 @@ struct RetryFacts {
 /// | something was sent to the client, the deadline is    |                          |
 /// | over, or the body can't be sent again                | never                    |
 /// | no connection (refused, timed out, unreachable)      | always                   |
+/// | a kept connection closed, and the kernel proves that |                          |
+/// | the server took no byte of the request               | always                   |
 /// | closed, reset, timed out or unreadable, no response  | if repeatable            |
 /// | a status of retry.statuses without Retry-After       | if repeatable, on a      |
 /// |                                                      | server not yet tried     |
@@ -36,7 +38,9 @@ constexpr bool may_retry(const RetryFacts& facts) {
     case AttemptResult::Refused:
     case AttemptResult::ConnectTimeout:
     case AttemptResult::Unreachable:
+    case AttemptResult::Undelivered:
       return true;
+    case AttemptResult::Rescued:
     case AttemptResult::ClosedIdle:
     case AttemptResult::Closed:
     case AttemptResult::Reset:

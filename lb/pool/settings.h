@@ -41,8 +41,18 @@ struct PassiveSettings {
   milliseconds eject_max = 30s;
 };
 
+/// What retries may add to the load of a pool, in each worker.
+struct BudgetSettings {
+  unsigned percent = 20;  // of the requests
+  unsigned min_per_second = 10;
+};
+
 struct RetrySettings {
   milliseconds deadline = 5s;
+  milliseconds per_try = 0ms;  // 0: an attempt has all of timeouts.first_byte
+  BudgetSettings budget;
+  bool prove_undelivered = true;
+  bool assign_idempotency_key = false;
   std::vector<StatusRange> statuses{{502, 504}};
   std::size_t body_buffer_bytes = 64 * 1024;
 };
@@ -57,6 +67,7 @@ struct UpstreamTimeouts {
   milliseconds connect = 500ms;
   milliseconds first_byte = 30s;
   milliseconds idle = 30s;
+  milliseconds tunnel = 1h;
 };
 
 struct ConnectionSettings {
@@ -94,6 +105,7 @@ struct PoolSettings {
   RetrySettings retry;
   ResponseSettings response;
   ConnectionSettings connections;
+  std::vector<std::string> upgrade{"websocket"};  // protocols that a connection may change to
   std::size_t queue_size = 1024;
 };
 

@@ -7,6 +7,12 @@
 #include <utility>
 
 namespace holdfast::lb {
+namespace {
+
+/// A server that has closed answers what still comes with a reset, within a round trip.
+constexpr std::chrono::milliseconds kDeliveryWait{5};
+
+}  // namespace
 
 UpstreamConnection::UpstreamConnection(Loop& loop, Endpoint& endpoint, const ParserLimits& limits, HeadScratch& scratch)
     : loop_(loop),
@@ -41,13 +47,18 @@ std::optional<AttemptResult> UpstreamConnection::connect(ResponseReceiver& recei
   return std::nullopt;
 }
 
-void UpstreamConnection::begin(ResponseReceiver& receiver, Method method) {
+void UpstreamConnection::begin(ResponseReceiver& receiver, const Asked& asked) {
   receiver_ = &receiver;
   saw_bytes_ = is_complete_ = is_reusable_ = false;
-  parser_.expect_answer_to(method);
+  written_bytes_ = 0;
+  wants_proof_ = asked.wants_proof;
+  parser_.expect_answer_to(asked.method, asked.upgrade);
 }
 
-Result<void> UpstreamConnection::write(std::initializer_list<std::string_view> pieces) { return stream_.write(pieces); }
+Result<void> UpstreamConnection::write(std::initializer_list<std::string_view> pieces) {
+  for (const std::string_view piece : pieces) written_bytes_ += piece.size();
+  return stream_.write(pieces);
+}
 
 bool UpstreamConnection::is_stale() const {
   char byte;
@@ -76,12 +87,15 @@ void UpstreamConnection::on_connected() {
 
 void UpstreamConnection::on_bytes(std::span<const char> bytes) {
   if (receiver_ == nullptr) return endpoint_.discard(*this);  // nobody asked
+  if (is_tunnel_) return receiver_->on_body({bytes.data(), bytes.size()});
   saw_bytes_ = true;
   const auto used = parser_.parse(bytes);
   if (receiver_ == nullptr || !stream_.is_open()) return;  // its user let go meanwhile
   if (!used) return fail(AttemptResult::BadResponse);
+  const auto rest = bytes.subspan(*used);
+  if (is_tunnel_ && !rest.empty()) return receiver_->on_body({rest.data(), rest.size()});
   if (!is_complete_) return;
-  is_reusable_ = keep_alive_ && *used == bytes.size();  // a byte left over would reach another client
+  is_reusable_ = keep_alive_ && rest.empty();  // a byte left over would reach another client
   std::exchange(receiver_, nullptr)->on_end();
 }
 
@@ -99,13 +113,29 @@ void UpstreamConnection::on_response_body(std::string_view bytes) {
   if (receiver_ != nullptr) receiver_->on_body(bytes);
 }
 
+void UpstreamConnection::on_response_end(std::span<const Field> trailers) {
+  is_complete_ = true;
+  if (receiver_ != nullptr && !trailers.empty()) receiver_->on_trailers(trailers);
+}
+
+void UpstreamConnection::on_response_upgrade(const ResponseHead& head) {
+  is_tunnel_ = true;
+  if (receiver_ != nullptr) receiver_->on_upgrade(head);
+}
+
 void UpstreamConnection::on_end_of_stream() {
   if (receiver_ == nullptr) return endpoint_.discard(*this);
-  if (parser_.finish()) {
-    std::exchange(receiver_, nullptr)->on_end();
-    return;
-  }
-  fail(is_fresh_ || saw_bytes_ ? AttemptResult::Closed : AttemptResult::ClosedIdle);
+  if (is_tunnel_) return receiver_->on_tunnel_end();
+  if (parser_.finish()) return std::exchange(receiver_, nullptr)->on_end();
+  if (is_fresh_ || saw_bytes_) return fail(AttemptResult::Closed);
+  if (!wants_proof_ || stream_.delivery(written_bytes_) != Delivery::Unsettled) return judge_delivery();
+  endpoint_.timeouts_idle_.arm(idle_timeout_, kDeliveryWait);
+}
+
+/// The server closed a kept connection instead of answering.
+void UpstreamConnection::judge_delivery() {
+  const bool is_proven = wants_proof_ && stream_.delivery(written_bytes_) == Delivery::None;
+  fail(is_proven ? AttemptResult::Undelivered : AttemptResult::ClosedIdle);
 }
 
 void UpstreamConnection::on_broken(const Error& error) {
@@ -117,7 +147,10 @@ void UpstreamConnection::on_drained() {
   if (receiver_ != nullptr) receiver_->on_request_drained();
 }
 
-void UpstreamConnection::on_idle_timeout() { endpoint_.discard(*this); }
+void UpstreamConnection::on_idle_timeout() {
+  if (receiver_ != nullptr) return judge_delivery();
+  endpoint_.discard(*this);
+}
 
 void UpstreamConnection::fail(AttemptResult result) { std::exchange(receiver_, nullptr)->on_failed(result); }
 

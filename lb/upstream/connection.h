@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace holdfast::lb {
@@ -24,8 +25,16 @@ class ResponseReceiver {
   virtual void on_interim(const ResponseHead& head) = 0;
   virtual void on_head(const ResponseHead& head) = 0;
   virtual void on_body(std::string_view bytes) = 0;
+  /// Trailer fields that may be passed on; on_end() follows.
+  virtual void on_trailers(std::span<const Field> trailers) = 0;
   /// The response is whole.
   virtual void on_end() = 0;
+  /// The server changes to the protocol that was asked for: what follows comes by on_body(), until on_tunnel_end().
+  virtual void on_upgrade(const ResponseHead& head) = 0;
+  /// The server sends no more through the tunnel; it may still take what it is sent.
+  virtual void on_tunnel_end() = 0;
+  /// The server is out of service; what it owes may never come. Nothing else changes by this call.
+  virtual void on_server_out() = 0;
   /// No response, or not the whole of one; the connection is of no more use. Instead of on_end(), once.
   virtual void on_failed(AttemptResult result) = 0;
   /// What write() had left over has gone out.
@@ -43,11 +52,19 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   /// Connects; on_connected() or on_failed() follows, never from inside this call. Where the failure is known at once
   /// it is returned, and nothing follows.
   std::optional<AttemptResult> connect(ResponseReceiver& receiver);
-  /// Begins a request of this method on an open connection.
-  void begin(ResponseReceiver& receiver, Method method);
+  /// What has to be known of a request to take its response.
+  struct Asked {
+    Method method = Method::Get;
+    bool upgrade = false;      // to another protocol
+    bool wants_proof = false;  // it may be repeated only where no byte of it was delivered
+  };
+  /// Begins a request on an open connection.
+  void begin(ResponseReceiver& receiver, const Asked& asked);
   /// Sends a part of the request. An error means that the connection broke.
   Result<void> write(std::initializer_list<std::string_view> pieces);
   std::size_t unsent_bytes() const { return stream_.unsent_bytes(); }
+  /// The client sends no more through the tunnel: tells the server, after what is unsent.
+  void finish_writing() { stream_.finish_writing(); }
 
   /// Backpressure: reads on, or does not.
   void pause() { stream_.stop_reading(); }
@@ -72,11 +89,12 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   void on_connected() override;
   void on_drained() override;
   void on_response_interim(const ResponseHead& head) override;
-  void on_response_upgrade(const ResponseHead&) override {}  // not asked for yet
   void on_response_head(const ResponseHead& head) override;
   void on_response_body(std::string_view bytes) override;
-  void on_response_end(std::span<const Field>) override { is_complete_ = true; }
+  void on_response_end(std::span<const Field> trailers) override;
+  void on_response_upgrade(const ResponseHead& head) override;
   void on_idle_timeout();
+  void judge_delivery();
   void fail(AttemptResult result);
   AttemptResult result_of(const Error& error) const;
 
@@ -86,11 +104,15 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   ResponseParser parser_;
   Timeout idle_timeout_;
   ResponseReceiver* receiver_ = nullptr;  // null while idle
+  std::size_t written_bytes_ = 0;         // of the request under way
   bool is_counted_ = false;               // among the server's connections
-  bool is_fresh_ = true;                  // it has served no request yet
-  bool saw_bytes_ = false;                // of the response under way
+  bool is_idle_ = false;                  // in the endpoint's list of these
+  bool wants_proof_ = false;
+  bool is_fresh_ = true;    // it has served no request yet
+  bool saw_bytes_ = false;  // of the response under way
   bool keep_alive_ = false;
   bool is_complete_ = false;
+  bool is_tunnel_ = false;
   bool is_reusable_ = false;
 };
 

@@ -9,8 +9,9 @@ Endpoint::~Endpoint() { close_idle(); }
 std::unique_ptr<UpstreamConnection> Endpoint::take_idle() {
   UpstreamConnection* newest = idle_.front();
   if (newest == nullptr) return nullptr;
-  newest->unlink();
   newest->idle_timeout_.disarm();
+  newest->is_idle_ = false;
+  busy_.push_back(*newest);  // and out of the other list by that
   --idle_count_;
   counters_.connections_idle.add(-1);
   counters_.connections_active.add(1);
@@ -19,7 +20,9 @@ std::unique_ptr<UpstreamConnection> Endpoint::take_idle() {
 }
 
 std::unique_ptr<UpstreamConnection> Endpoint::make() {
-  return std::make_unique<UpstreamConnection>(loop_, *this, limits_, scratch_);
+  auto connection = std::make_unique<UpstreamConnection>(loop_, *this, limits_, scratch_);
+  busy_.push_back(*connection);
+  return connection;
 }
 
 void Endpoint::give(std::unique_ptr<UpstreamConnection> connection) {
@@ -28,6 +31,7 @@ void Endpoint::give(std::unique_ptr<UpstreamConnection> connection) {
   connection->rest();
   timeouts_idle_.arm(connection->idle_timeout_, settings_.idle_timeout);
   ++idle_count_;
+  connection->is_idle_ = true;
   counters_.connections_active.add(-1);
   counters_.connections_idle.add(1);
   idle_.push_front(*connection.release());
@@ -47,9 +51,17 @@ void Endpoint::close_idle() {
   while (UpstreamConnection* connection = idle_.front()) discard(*connection);
 }
 
+void Endpoint::tell_server_out() {
+  UpstreamConnection* next = nullptr;
+  for (UpstreamConnection* one = busy_.front(); one != nullptr; one = next) {
+    next = busy_.next(*one);
+    if (one->receiver_ != nullptr) one->receiver_->on_server_out();
+  }
+}
+
 void Endpoint::on_closed(UpstreamConnection& connection) {
-  if (connection.is_linked()) {
-    connection.unlink();
+  connection.unlink();
+  if (std::exchange(connection.is_idle_, false)) {
     --idle_count_;
     counters_.connections_idle.add(-1);
   } else {

@@ -34,6 +34,8 @@ class Endpoint {
   void drop(std::unique_ptr<UpstreamConnection> connection);
   /// Closes those that idle.
   void close_idle();
+  /// Tells whoever waits for an answer of this server that it is out of service.
+  void tell_server_out();
 
   Server& server() { return server_; }
   ServerCounters& counters() { return counters_; }
@@ -53,6 +55,7 @@ class Endpoint {
   ServerCounters& counters_;
   List<UpstreamConnection, Endpoint> idle_;  // owned, newest first
   std::size_t idle_count_ = 0;
+  List<UpstreamConnection, Endpoint> busy_;  // their exchanges own them
 };
 
 }  // namespace holdfast::lb
