@@ -167,8 +167,7 @@ bool Balancer::has_untried(std::span<const std::uint8_t> tried) const {
 
 bool Balancer::has_available() const {
   const auto servers = pool_.servers();
-  return std::any_of(servers.begin(), servers.end(),
-                     [](const auto& server) { return rank(*server, false) != kNever; });
+  return std::any_of(servers.begin(), servers.end(), [](const auto& server) { return rank(*server, false) != kNever; });
 }
 
 }  // namespace holdfast::lb
