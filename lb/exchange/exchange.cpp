@@ -437,10 +437,10 @@ Phase Exchange::waiting() {
   if (failure_) return after_failure(*failure_);
   if (is_upgraded_) {
     status_ = 101;
-    share_->counters.tunnels.add(1);
     if (!taker_->write_response({local_})) return finish(Outcome::ClientGone, Afterwards::Close);
     context_.timeouts_tunnel.arm(timeout_, context_.timeouts.tunnel);
     taker_->begin_tunnel();
+    share_->counters.tunnels.add(1);
     return Phase::Tunnelling;
   }
   if (!has_head_) return Phase::Waiting;
@@ -545,7 +545,7 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
     share_->counters.queued.add(-1);
   }
   share_->queue.pass_on(1);
-  if (is_upgraded_) share_->counters.tunnels.add(-1);
+  if (phase_ == Phase::Tunnelling) share_->counters.tunnels.add(-1);
   const bool is_well = outcome == Outcome::Answered || outcome == Outcome::Tunnelled;
   end_attempt(is_well ? AttemptResult::Ok : AttemptResult::Cancelled);
   PoolCounters& counters = share_->counters;
