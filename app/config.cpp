@@ -89,10 +89,9 @@ void finish(Config& config) {
   if (auto primary = parse_postgres_dsn(config.database.url)) config.primary = std::move(*primary);
   const std::string& replica_url = config.database.replica_url;
   config.replica_is_primary = replica_url.empty() || replica_url == config.database.url;
-  if (auto replica = parse_postgres_dsn(replica_url); replica && !config.replica_is_primary) {
-    config.replica = std::move(*replica);
-  } else {
-    config.replica = config.primary;
+  if (config.replica_is_primary) config.replicas = {config.primary};
+  for (const std::string& url : split_urls(config.replica_is_primary ? std::string() : replica_url)) {
+    if (auto replica = parse_postgres_dsn(url)) config.replicas.push_back(std::move(*replica));
   }
   if (!config.redis.url.empty()) {
     if (auto url = parse_redis_url(config.redis.url)) config.redis_url = std::move(*url);
@@ -114,7 +113,8 @@ LoadedConfig load(const std::function<std::vector<std::string>(Keys&)>& read) {
 }  // namespace
 
 void describe(Keys& keys, DatabaseConfig& database) {
-  keys.add("url", database.url, "the primary; all writes go there")
+  keys.add("url", database.url,
+           "the primary; all writes go there. Several hosts may be named: the one that takes writes is used")
       .env("DATABASE_URL")
       .secret()
       .check([&database]() -> Wrong {
@@ -122,10 +122,17 @@ void describe(Keys& keys, DatabaseConfig& database) {
           return "it is required; set it, or DATABASE_URL, to postgres://user:password@host:5432/name";
         return wrong_with_dsn(database.url);
       });
-  keys.add("replica_url", database.replica_url, "where reads go; left out: to the primary")
+  keys.add("replica_url", database.replica_url,
+           "where reads go, one URL or several with blanks or commas between them, each of one server; "
+           "left out: to the primary")
       .env("DATABASE_REPLICA_URL")
       .secret()
-      .check([&database] { return database.replica_url.empty() ? Wrong() : wrong_with_dsn(database.replica_url); });
+      .check([&database]() -> Wrong {
+        for (const std::string& url : split_urls(database.replica_url)) {
+          if (const Wrong wrong = wrong_with_dsn(url)) return wrong;
+        }
+        return std::nullopt;
+      });
   keys.add("connections", database.connections,
            "connections to each server; of those to the primary a half is for writes", std::size_t{1}, std::size_t{64})
       .env("DATABASE_CONNECTIONS");
@@ -142,7 +149,9 @@ void describe(Keys& keys, DatabaseConfig& database) {
   keys.add("timeout_write", database.timeout_write, "a write, and a reading of statistics", 10ms, 60'000ms)
       .env("DATABASE_TIMEOUT_WRITE");
   keys.add("fallback_rate", database.fallback_rate,
-           "codes a second that the primary is asked for because the replica did not know them; more are answered 503",
+           "codes a second that the primary is asked for because no replica knew them; for more a replica must prove "
+           "that "
+           "they do not exist, else they are answered 503",
            std::size_t{1}, std::size_t{10'000'000})
       .env("DATABASE_FALLBACK_RATE");
   keys.add("fallback_burst", database.fallback_burst, "so many of them at once", std::size_t{1},

@@ -17,7 +17,7 @@ namespace holdfast::app {
 
 struct DatabaseConfig {
   std::string url;
-  std::string replica_url;  // empty: url
+  std::string replica_url;  // one or several; empty: url
   std::size_t connections = 2;
   std::size_t queue = 1024;
   std::chrono::milliseconds timeout_connect{2'000};
@@ -62,7 +62,7 @@ struct Config {
 
   // What follows from the above:
   PostgresDsn primary;
-  PostgresDsn replica;
+  std::vector<PostgresDsn> replicas;  // at least one
   std::optional<RedisUrl> redis_url;
   bool replica_is_primary = false;
 

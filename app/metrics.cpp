@@ -28,8 +28,17 @@ void collect_counters(const AppCounters& counters, Scrape& scrape) {
                      static_cast<double>(counters.lookups[tier][asked].value()));
     }
   }
+  for (std::size_t source = 0; source < kSources; ++source) {
+    const std::string_view name = name_of(static_cast<Source>(source));
+    scrape.counter("shortener_resolve_total", "Look-ups answered, by who had the answer.", {{"source", name}},
+                   static_cast<double>(counters.resolved[source].value()));
+    scrape.histogram("shortener_resolve_duration_seconds",
+                     "From a look-up's beginning to its answer; those from memory take no time that could be measured.",
+                     {{"source", name}}, counters.resolve_duration[source].snapshot());
+  }
 }
 
+static_assert(kSources == static_cast<std::size_t>(Source::Last) + 1);
 static_assert(kTiers == static_cast<std::size_t>(Tier::Last) + 1);
 static_assert(kAskedWays == static_cast<std::size_t>(Asked::Last) + 1);
 

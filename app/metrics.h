@@ -15,7 +15,9 @@ namespace holdfast::app {
 enum class AppCounter : std::uint8_t {
   Rescued,
   StaleServed,
+  PrimaryFallbackParked,
   PrimaryFallbackRejected,
+  FeedChanges,
   BadTargets,
   CodeCollisions,
   IdempotencyFresh,
@@ -38,8 +40,11 @@ inline constexpr std::array<AppCounterInfo, static_cast<std::size_t>(AppCounter:
     {AppCounter::Rescued, "shortener_ryw_rescued_total",
      "Links that the replica did not know yet and the primary did."},
     {AppCounter::StaleServed, "shortener_stale_served_total", "Redirects from an old copy, every store being away."},
+    {AppCounter::PrimaryFallbackParked, "shortener_primary_fallback_parked_total",
+     "Look-ups beyond the primary's budget, which waited for a replica's proof."},
     {AppCounter::PrimaryFallbackRejected, "shortener_primary_fallback_rejected_total",
-     "Look-ups answered 503 because the primary's budget was spent."},
+     "Look-ups answered 503 because the primary's budget was spent and no replica's proof came in time."},
+    {AppCounter::FeedChanges, "shortener_feed_changes_total", "Changes and deletions that the feed told."},
     {AppCounter::BadTargets, "shortener_bad_targets_total",
      "Targets found in a store that must not become a Location."},
     {AppCounter::CodeCollisions, "shortener_code_collisions_total", "Random codes that were taken already."},
@@ -83,12 +88,15 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Route::La
 
 inline constexpr std::size_t kTiers = 4;
 inline constexpr std::size_t kAskedWays = 5;
+inline constexpr std::size_t kSources = 6;
 
 struct AppCounters {
   std::array<Counter, kAppCounters.size()> plain;
   std::array<std::array<Counter, 600>, kRouteNames.size()> responses;  // by route and status
   std::array<Histogram, kRouteNames.size()> duration;
   std::array<std::array<Counter, kAskedWays>, kTiers> lookups;
+  std::array<Counter, kSources> resolved;
+  std::array<Histogram, kSources> resolve_duration;
 
   Counter& operator[](AppCounter counter) { return plain[static_cast<std::size_t>(counter)]; }
 };

@@ -53,10 +53,12 @@ int Control::run() {
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
+  std::string replicas;
+  for (const PostgresDsn& each : config_.replicas) replicas += (replicas.empty() ? "" : " ") + each.shown;
   log::info("starting", {{"version", kVersion},
                          {"revision", kRevision},
                          {"primary", config_.primary.shown},
-                         {"replica", config_.replica_is_primary ? "none" : config_.replica.shown},
+                         {"replica", config_.replica_is_primary ? "none" : replicas},
                          {"redis", config_.redis_url ? config_.redis_url->shown : "none"}});
   if (const auto started = service_->start(); !started) {
     log::error("cannot listen", {{"name", "http"},

@@ -12,18 +12,33 @@ PostgresSettings primary_settings(const Config& config) {
   return {.name = "primary",
           .connection = {.dsn = config.primary,
                          .is_primary = true,
+                         .channel = {},
                          .timeout_connect = config.database.timeout_connect,
                          .timeout_statement = config.database.timeout_write * 3 / 4},
           .connections = config.database.connections,
           .queued_max = config.database.queue};
 }
 
-PostgresSettings replica_settings(const Config& config) {
+/// A connection of its own, since it listens; nothing that is slow may stand before the feed.
+PostgresSettings feed_settings(const Config& config) {
   PostgresSettings settings = primary_settings(config);
-  settings.name = "replica";
-  settings.connection.dsn = config.replica;
-  settings.connection.is_primary = false;
+  settings.name = "feed";
+  settings.connection.channel = "link_changes";
+  settings.connections = 1;
   return settings;
+}
+
+std::vector<std::unique_ptr<Postgres>> make_replicas(Loop& loop, Timeouts& timeouts, const Config& config) {
+  std::vector<std::unique_ptr<Postgres>> replicas;
+  for (const PostgresDsn& dsn : config.replicas) {
+    PostgresSettings settings = primary_settings(config);
+    settings.name = "replica";
+    if (config.replicas.size() > 1) settings.name += std::to_string(replicas.size() + 1);
+    settings.connection.dsn = dsn;
+    settings.connection.is_primary = false;
+    replicas.push_back(std::make_unique<Postgres>(loop, timeouts, std::move(settings)));
+  }
+  return replicas;
 }
 
 std::unique_ptr<Redis> make_redis(Loop& loop, Timeouts& timeouts, const Config& config) {
@@ -53,38 +68,50 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
     : loop_(loop),
       config_(config),
       primary_(loop, timeouts, primary_settings(config)),
-      replica_(loop, timeouts, replica_settings(config)),
+      feed_connection_(loop, timeouts, feed_settings(config)),
+      replicas_(
+          loop, timeouts,
+          {.deadline = config.replica_is_primary ? config.database.timeout_lookup : config.database.timeout_replica,
+           .is_primary = config.replica_is_primary},
+          make_replicas(loop, timeouts, config)),
       redis_(make_redis(loop, timeouts, config)),
       shared_(make_shared_cache(redis_.get(), config, counters_)),
       cache_(config.cache),
-      links_on_replica_(replica_, Tier::Replica,
-                        config.replica_is_primary ? config.database.timeout_lookup : config.database.timeout_replica),
       links_on_primary_(primary_, Tier::Primary, config.database.timeout_lookup),
-      lookup_(loop,
+      lookup_(loop, timeouts,
               {.primary_rate = static_cast<double>(config.database.fallback_rate),
                .primary_burst = static_cast<double>(config.database.fallback_burst),
                .replica_is_primary = config.replica_is_primary},
-              cache_, shared_.get(), links_on_replica_, links_on_primary_, counters_),
+              cache_, shared_.get(), replicas_, links_on_primary_, counters_),
+      feed_(loop, timeouts, {}, feed_connection_),
       writer_(loop, primary_, cache_, shared_.get(), lookup_, counters_, config.database.timeout_write),
       visits_(timeouts, {.flush_interval = config.visits_flush_interval, .deadline = config.database.timeout_write},
               primary_, counters_),
       context_{
           .counters = counters_, .problem_base = config.public_url, .request_body_bytes = config.request_body_bytes},
       redirect_(lookup_, visits_, primary_, config.database.timeout_write),
-      links_(writer_, replica_, primary_,
+      links_(writer_, replicas_, primary_,
              {.public_url = config.public_url,
               .target_bytes_max = config.links.target_bytes_max,
               .code_length = config.links.code_length,
               .requires_if_match = config.links.requires_if_match,
               .deadline = config.database.timeout_write}),
-      stats_(replica_, primary_, config.database.timeout_write),
+      stats_(replicas_, primary_, config.database.timeout_write),
       health_(context_),
       web_(lookup_, links_),
       router_(context_, {redirect_, links_, stats_, health_, web_, metrics_}),
       server_(loop, timeouts, server_limits(config), router_) {
   health_.add(primary_.dependency());
-  health_.add(replica_.dependency());
+  for (const Postgres* each : replicas_.servers()) health_.add(each->dependency());
   if (redis_ != nullptr) health_.add(redis_->dependency());
+  feed_.add(lookup_);
+  lookup_.expect_feed([this] { feed_.hurry(); });
+  replicas_.set_on_progress([this] { lookup_.on_replica_progress(); });
+  replicas_.follow(feed_);
+  if (shared_ != nullptr) {
+    feed_.add(*shared_);
+    shared_->expect_feed([this] { feed_.replay(); });
+  }
   metrics_.add([this](Scrape& scrape) { collect(scrape); });
 }
 
@@ -93,7 +120,9 @@ Service::~Service() { loop_.settle(); }
 Result<void> Service::start() {
   if (auto opened = server_.listen(config_.listen); !opened) return opened;
   primary_.start();
-  replica_.start();
+  feed_connection_.start();
+  replicas_.start();
+  feed_.start();
   if (redis_ != nullptr) redis_->start();
   return {};
 }
@@ -117,14 +146,27 @@ void Service::collect(Scrape& scrape) const {
                  static_cast<double>(breaker.state()));
   };
   dependency(primary_.dependency(), primary_.breaker());
-  dependency(replica_.dependency(), replica_.breaker());
+  for (const Postgres* each : replicas_.servers()) dependency(each->dependency(), each->breaker());
   if (redis_ != nullptr) dependency(redis_->dependency(), redis_->breaker());
-  for (const auto& [name, pool] : {std::pair{"primary", &primary_}, std::pair{"replica", &replica_}}) {
-    scrape.gauge("shortener_database_queued", "Statements that wait for a connection.", {{"dependency", name}},
-                 static_cast<double>(pool->queued()));
-    scrape.gauge("shortener_database_in_flight", "Statements under way.", {{"dependency", name}},
+  std::vector<const Postgres*> pools = replicas_.servers();
+  pools.push_back(&primary_);
+  for (const Postgres* pool : pools) {
+    scrape.gauge("shortener_database_queued", "Statements that wait for a connection.",
+                 {{"dependency", pool->dependency().name()}}, static_cast<double>(pool->queued()));
+    scrape.gauge("shortener_database_in_flight", "Statements under way.", {{"dependency", pool->dependency().name()}},
                  static_cast<double>(pool->in_flight()));
   }
+  for (const Replicas::Lag& lag : replicas_.lags()) {
+    const std::string& name = lag.server.dependency().name();
+    scrape.gauge("shortener_replica_lag_bytes", "Of the primary's log, what a replica has not replayed yet.",
+                 {{"replica", name}}, static_cast<double>(lag.bytes));
+    scrape.gauge("shortener_replica_lag_seconds", "Since the primary went beyond what a replica has replayed.",
+                 {{"replica", name}}, std::chrono::duration<double>(lag.time).count());
+  }
+  scrape.gauge("shortener_invalidation_feed_up", "1 where changes are heard of within a second.", {},
+               feed_.is_live() ? 1 : 0);
+  scrape.gauge("shortener_unreplayed_links", "Changed links that no replica is asked for yet.", {},
+               static_cast<double>(lookup_.unreplayed()));
   scrape.gauge("shortener_cache_entries", "Links in this process.", {}, static_cast<double>(cache_.entries()));
   scrape.gauge("shortener_cache_bytes", "Memory that they take.", {}, static_cast<double>(cache_.bytes()));
   scrape.counter("shortener_cache_evictions_total", "Links put out to make room.", {},

@@ -5,9 +5,11 @@
 
 #include "app/config.h"
 #include "app/http/routes.h"
+#include "app/links/feed.h"
 #include "app/links/link_database.h"
 #include "app/links/lookup.h"
 #include "app/links/redis_cache.h"
+#include "app/links/replicas.h"
 #include "app/links/visits.h"
 #include "app/links/writer.h"
 #include "app/store/postgres.h"
@@ -41,13 +43,14 @@ class Service {
   const Config& config_;
   AppCounters counters_;
   Postgres primary_;
-  Postgres replica_;
+  Postgres feed_connection_;
+  Replicas replicas_;
   std::unique_ptr<Redis> redis_;
   std::unique_ptr<RedisCache> shared_;
   LinkCache cache_;
-  PostgresLinks links_on_replica_;
   PostgresLinks links_on_primary_;
   Lookup lookup_;
+  Feed feed_;
   LinkWriter writer_;
   Visits visits_;
   ReplyContext context_;

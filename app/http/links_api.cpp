@@ -171,7 +171,7 @@ class LinksApi::Reading final : public PgQuery {
   static void ask(LinksApi& api, ApiCall call) {
     // What was just written is to be read: its writer is the one who asks. The primary is asked while it is there.
     const bool is_primary = api.primary_.is_available();
-    Postgres& database = is_primary ? api.primary_ : api.replica_;
+    Postgres& database = is_primary ? api.primary_ : api.replicas_.server();
     database.send(std::make_unique<Reading>(api, std::move(call), is_primary), api.settings_.deadline);
   }
 
@@ -234,8 +234,8 @@ class LinksApi::Finding final : public PgQuery {
   OnceKey once_;
 };
 
-LinksApi::LinksApi(LinkWriter& writer, Postgres& replica, Postgres& primary, LinksApiSettings settings)
-    : writer_(writer), replica_(replica), primary_(primary), settings_(std::move(settings)) {
+LinksApi::LinksApi(LinkWriter& writer, Replicas& replicas, Postgres& primary, LinksApiSettings settings)
+    : writer_(writer), replicas_(replicas), primary_(primary), settings_(std::move(settings)) {
   const auto origin = origin_of(settings_.public_url);
   if (!origin) return;
   public_origins_.push_back(*origin);

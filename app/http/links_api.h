@@ -4,6 +4,7 @@
 
 #include "app/http/api_call.h"
 #include "app/http/link_json.h"
+#include "app/links/replicas.h"
 #include "app/links/writer.h"
 
 #include <chrono>
@@ -23,7 +24,7 @@ struct LinksApiSettings {
 
 class LinksApi {
  public:
-  LinksApi(LinkWriter& writer, Postgres& replica, Postgres& primary, LinksApiSettings settings);
+  LinksApi(LinkWriter& writer, Replicas& replicas, Postgres& primary, LinksApiSettings settings);
 
   void create(ApiCall call);
   void create_many(ApiCall call);
@@ -49,7 +50,7 @@ class LinksApi {
   void really_create(ApiCall call, NewLink link, OnceKey once);
 
   LinkWriter& writer_;
-  Postgres& replica_;
+  Replicas& replicas_;
   Postgres& primary_;
   LinksApiSettings settings_;
   std::vector<Origin> public_origins_;

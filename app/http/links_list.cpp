@@ -144,7 +144,7 @@ void LinksApi::list(ApiCall call) {
   auto request = parse_list(call.query);
   if (!request) return call.reply.problem(bad_data(std::move(request.error())));
   // A link that was just made is to be listed: the primary is asked while it is there.
-  Postgres& database = primary_.is_available() ? primary_ : replica_;
+  Postgres& database = primary_.is_available() ? primary_ : replicas_.server();
   database.send(std::make_unique<Listing>(*this, std::move(call), std::move(*request)), settings_.deadline);
 }
 

@@ -37,15 +37,16 @@ class StatsApi::Query final : public PgQuery {
   bool is_primary_;
 };
 
-void StatsApi::handle(Reply reply, std::string_view code) { ask(std::move(reply), code, !replica_.is_available()); }
+void StatsApi::handle(Reply reply, std::string_view code) {
+  ask(std::move(reply), code, replicas_.is_available() ? replicas_.server() : primary_);
+}
 
-void StatsApi::ask(Reply reply, std::string_view code, bool is_primary) {
-  Postgres& database = is_primary ? primary_ : replica_;
-  database.send(std::make_unique<Query>(*this, std::move(reply), code, is_primary), deadline_);
+void StatsApi::ask(Reply reply, std::string_view code, Postgres& database) {
+  database.send(std::make_unique<Query>(*this, std::move(reply), code, &database == &primary_), deadline_);
 }
 
 void StatsApi::on_answer(Reply reply, std::string_view code, bool is_primary, const PgAnswer& answer) {
-  if (!is_primary && (!answer.is_ok() || answer.rows() == 0)) return ask(std::move(reply), code, true);
+  if (!is_primary && (!answer.is_ok() || answer.rows() == 0)) return ask(std::move(reply), code, primary_);
   if (!answer.is_ok()) return reply.problem(unavailable("Statistics cannot be read at the moment. Try again.", 5));
   if (answer.rows() == 0) return reply.problem(not_found());
   if (answer.is_true(0, 0)) return reply.problem(link_deleted());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/http/reply.h"
+#include "app/links/replicas.h"
 #include "app/store/postgres.h"
 
 #include <chrono>
@@ -12,17 +13,17 @@ namespace holdfast::app {
 
 class StatsApi {
  public:
-  StatsApi(Postgres& replica, Postgres& primary, std::chrono::milliseconds deadline)
-      : replica_(replica), primary_(primary), deadline_(deadline) {}
+  StatsApi(Replicas& replicas, Postgres& primary, std::chrono::milliseconds deadline)
+      : replicas_(replicas), primary_(primary), deadline_(deadline) {}
 
   void handle(Reply reply, std::string_view code);
 
  private:
   class Query;
-  void ask(Reply reply, std::string_view code, bool is_primary);
+  void ask(Reply reply, std::string_view code, Postgres& database);
   void on_answer(Reply reply, std::string_view code, bool is_primary, const PgAnswer& answer);
 
-  Postgres& replica_;
+  Replicas& replicas_;
   Postgres& primary_;
   std::chrono::milliseconds deadline_;
 };

@@ -14,7 +14,7 @@ std::size_t heap_bytes(const std::string& text) {
 
 }  // namespace
 
-const CacheEntry* LinkCache::find(std::string_view code, TimePoint now) {
+CacheEntry* LinkCache::find(std::string_view code, TimePoint now) {
   const auto found = by_code_.find(code);
   if (found == by_code_.end()) return nullptr;
   CacheEntry& entry = *found->second;
@@ -29,26 +29,38 @@ const CacheEntry* LinkCache::find(std::string_view code, TimePoint now) {
 void LinkCache::fill(std::string_view code, std::string_view target, Proof proof, TimePoint now, double jitter) {
   const auto found = by_code_.find(code);
   if (found != by_code_.end() && found->second->is_deleted && is_fresh(*found->second, now)) return;
-  CacheEntry& entry = make(code, target, false);
-  entry.filled_at = now;
-  entry.fresh_until = now + spread(proof == Proof::Proven ? settings_.ttl : settings_.ttl_unproven, jitter);
+  set_times(make(code, target, false), proof == Proof::Proven ? settings_.ttl : settings_.ttl_unproven, now, jitter);
 }
 
 void LinkCache::put(std::string_view code, std::string_view target, TimePoint now, double jitter) {
-  CacheEntry& entry = make(code, target, false);
-  entry.filled_at = now;
-  entry.fresh_until = now + spread(settings_.ttl, jitter);
+  set_times(make(code, target, false), settings_.ttl, now, jitter);
 }
 
 void LinkCache::bury(std::string_view code, TimePoint now, double jitter) {
-  CacheEntry& entry = make(code, {}, true);
-  entry.filled_at = now;
-  entry.fresh_until = now + spread(settings_.ttl, jitter);
+  set_times(make(code, {}, true), settings_.ttl, now, jitter);
 }
 
 void LinkCache::forget(std::string_view code) {
   const auto found = by_code_.find(code);
   if (found != by_code_.end()) remove(*found->second);
+}
+
+void LinkCache::forget_all() {
+  while (!by_age_.empty()) remove(*by_age_.back());
+}
+
+void LinkCache::keep_ready(CacheEntry& entry, std::string_view response) {
+  const std::size_t before_bytes = bytes_of(entry);
+  entry.ready = response;
+  bytes_ += bytes_of(entry) - before_bytes;
+  while (bytes_ > settings_.bytes_max && !by_age_.empty()) evict_one();
+}
+
+void LinkCache::set_times(CacheEntry& entry, std::chrono::milliseconds ttl, TimePoint now, double jitter) {
+  const std::chrono::milliseconds fresh = spread(ttl, jitter);
+  entry.filled_at = now;
+  entry.fresh_until = now + fresh;
+  entry.refresh_at = now + fresh * 4 / 5;
 }
 
 /// The entry of `code` with these contents, a new one where there is none.
@@ -94,7 +106,8 @@ void LinkCache::evict_one() {
 }
 
 std::size_t LinkCache::bytes_of(const CacheEntry& entry) {
-  return sizeof(CacheEntry) + kOverheadBytes + heap_bytes(entry.code) + heap_bytes(entry.target);
+  return sizeof(CacheEntry) + kOverheadBytes + heap_bytes(entry.code) + heap_bytes(entry.target) +
+         heap_bytes(entry.ready);
 }
 
 /// ±10 %, so that what was filled in together is not asked for together.

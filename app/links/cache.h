@@ -32,6 +32,8 @@ struct CacheEntry : ListHook<CacheEntry> {
   bool was_hit = false;  // since the hand last passed
   TimePoint filled_at{};
   TimePoint fresh_until{};
+  TimePoint refresh_at{};  // from here on a hit has it looked up anew, before it is too old
+  std::string ready;       // the response to a visit, but for what changes; empty until it was made once
 };
 
 class LinkCache {
@@ -39,7 +41,7 @@ class LinkCache {
   explicit LinkCache(const CacheSettings& settings) : settings_(settings) {}
 
   /// Null where the code is unknown here, or too old for anything. Ask is_fresh() before serving it as the truth.
-  const CacheEntry* find(std::string_view code, TimePoint now);
+  CacheEntry* find(std::string_view code, TimePoint now);
   static bool is_fresh(const CacheEntry& entry, TimePoint now) { return now < entry.fresh_until; }
 
   /// What a reader found. It never replaces a fresh tombstone: the reader may have looked before the deletion.
@@ -48,6 +50,10 @@ class LinkCache {
   void put(std::string_view code, std::string_view target, TimePoint now, double jitter);
   void bury(std::string_view code, TimePoint now, double jitter);
   void forget(std::string_view code);
+  void forget_all();
+  /// Keeps a response ready made with its entry; it counts like the rest. The entry may be gone afterwards, where there
+  /// is no room.
+  void keep_ready(CacheEntry& entry, std::string_view response);
 
   std::size_t entries() const { return by_code_.size(); }
   std::size_t bytes() const { return bytes_; }
@@ -58,6 +64,7 @@ class LinkCache {
   void remove(CacheEntry& entry);
   void evict_one();
   static std::size_t bytes_of(const CacheEntry& entry);
+  void set_times(CacheEntry& entry, std::chrono::milliseconds ttl, TimePoint now, double jitter);
   static std::chrono::milliseconds spread(std::chrono::milliseconds ttl, double jitter);
 
   CacheSettings settings_;

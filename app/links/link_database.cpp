@@ -32,8 +32,12 @@ class FindLinks final : public PgQuery {
 
 }  // namespace
 
+PgQueryPtr make_find_links(const std::vector<std::string_view>& codes, Tier tier, LinkDatabase::Receiver& receiver) {
+  return std::make_unique<FindLinks>(codes, tier, receiver);
+}
+
 void PostgresLinks::ask(const std::vector<std::string_view>& codes, Receiver& receiver) {
-  postgres_.send(std::make_unique<FindLinks>(codes, tier_, receiver), deadline_);
+  postgres_.send(make_find_links(codes, tier_, receiver), deadline_);
 }
 
 }  // namespace holdfast::app

@@ -9,6 +9,9 @@
 
 namespace holdfast::app {
 
+/// The question for these codes, to be sent to a server.
+PgQueryPtr make_find_links(const std::vector<std::string_view>& codes, Tier tier, LinkDatabase::Receiver& receiver);
+
 class PostgresLinks final : public LinkDatabase {
  public:
   PostgresLinks(Postgres& postgres, Tier tier, std::chrono::milliseconds deadline)

@@ -1,5 +1,7 @@
 #include "app/links/redis_cache.h"
 
+#include "common/log.h"
+
 #include <memory>
 #include <utility>
 
@@ -49,19 +51,35 @@ class RedisCache::Get final : public RedisCommand {
 
 class RedisCache::Set final : public RedisCommand {
  public:
-  Set(RedisCache& cache, Missed what, bool is_writers, std::function<void()> done)
-      : cache_(cache), what_(std::move(what)), is_writers_(is_writers), done_(std::move(done)) {}
+  Set(RedisCache& cache, bool is_writers, std::function<void()> done)
+      : cache_(cache), is_writers_(is_writers), done_(std::move(done)) {}
 
   void on_answer(const RedisAnswer& answer) override {
-    if (is_writers_ && answer.status == RedisStatus::Lost) cache_.on_missed(std::move(what_));
+    if (is_writers_ && answer.status != RedisStatus::Value && answer.status != RedisStatus::Nil) {
+      cache_.counters_[AppCounter::RedisWritesMissed].add();
+      if (answer.status == RedisStatus::Error) cache_.on_refused(answer.text);
+    }
     if (done_) done_();
   }
 
  private:
   RedisCache& cache_;
-  Missed what_;
   bool is_writers_;
   std::function<void()> done_;
+};
+
+/// Answered when all that was sent before it is.
+class RedisCache::Barrier final : public RedisCommand {
+ public:
+  explicit Barrier(RedisCache& cache) : cache_(cache), back_at_(cache.back_at_) {}
+  void on_answer(const RedisAnswer& answer) override {
+    if (answer.status == RedisStatus::Value && back_at_ == cache_.back_at_) cache_.is_admitted_ = !cache_.was_refused_;
+    cache_.is_admitting_ = false;
+  }
+
+ private:
+  RedisCache& cache_;
+  TimePoint back_at_;
 };
 
 RedisCache::RedisCache(Redis& redis, RedisCacheSettings settings, AppCounters& counters)
@@ -78,51 +96,72 @@ std::string RedisCache::key_of(std::string_view code) const {
 }
 
 bool RedisCache::ask(std::string_view code, Receiver& receiver) {
-  return redis_.is_available() && redis_.send(std::make_unique<Get>(code, receiver), {"GET", key_of(code)});
+  return is_available() && redis_.send(std::make_unique<Get>(code, receiver), {"GET", key_of(code)});
 }
 
 void RedisCache::fill(std::string_view code, std::string_view target, Proof proof) {
   std::string value(1, proof == Proof::Proven ? kProven : kUnproven);
   value += target;
-  write({std::string(code), std::move(value), proof == Proof::Proven ? settings_.ttl : settings_.ttl_unproven}, true,
-        nullptr);
+  write(code, value, proof == Proof::Proven ? settings_.ttl : settings_.ttl_unproven, true, nullptr);
 }
 
 void RedisCache::put(std::string_view code, std::string_view target, std::function<void()> done) {
   std::string value(1, kProven);
   value += target;
-  write({std::string(code), std::move(value), settings_.ttl}, false, std::move(done));
+  write(code, value, settings_.ttl, false, std::move(done));
 }
 
 void RedisCache::bury(std::string_view code, std::function<void()> done) {
-  write({std::string(code), std::string(kTombstone), settings_.ttl_tombstone}, false, std::move(done));
+  write(code, kTombstone, settings_.ttl_tombstone, false, std::move(done));
 }
 
-void RedisCache::write(Missed what, bool only_new, std::function<void()> done) {
-  const std::string key = key_of(what.code);
-  const std::string value = what.value;
-  const std::string ttl = seconds(what.ttl);
-  bool is_sent = false;
-  if (redis_.is_available()) {
-    auto set = std::make_unique<Set>(*this, what, !only_new, done);
-    is_sent = only_new ? redis_.send(std::move(set), {"SET", key, value, "EX", ttl, "NX"})
-                       : redis_.send(std::move(set), {"SET", key, value, "EX", ttl});
-  }
-  if (is_sent) return;
-  if (!only_new) on_missed(std::move(what));
+void RedisCache::forget(std::string_view code, std::function<void()> done) {
+  if (redis_.is_available() && redis_.send(std::make_unique<Set>(*this, true, done), {"DEL", key_of(code)})) return;
+  on_not_sent();
   if (done) done();
 }
 
-/// A link that Redis does not know is found elsewhere; one that it knows and should not is to be put right.
-void RedisCache::on_missed(Missed what) {
+void RedisCache::write(std::string_view code, std::string_view value, std::chrono::milliseconds ttl, bool only_new,
+                       std::function<void()> done) {
+  if (redis_.is_available()) {
+    const std::string key = key_of(code);
+    const std::string limit = seconds(ttl);
+    auto set = std::make_unique<Set>(*this, !only_new, done);
+    const bool is_sent = only_new ? redis_.send(std::move(set), {"SET", key, value, "EX", limit, "NX"})
+                                  : redis_.send(std::move(set), {"SET", key, value, "EX", limit});
+    if (is_sent) return;
+  }
+  if (!only_new) on_not_sent();
+  if (done) done();
+}
+
+void RedisCache::on_not_sent() {
   counters_[AppCounter::RedisWritesMissed].add();
-  if (what.value != kTombstone) return;
-  if (missed_.size() >= settings_.missed_max) missed_.pop_front();
-  missed_.push_back(std::move(what));
+  if (redis_.is_available()) on_refused("too many commands are under way");
+}
+
+void RedisCache::on_change(std::string_view code, bool is_deleted, std::uint64_t) {
+  is_deleted ? bury(code, nullptr) : forget(code, nullptr);
+}
+
+void RedisCache::on_caught_up(const FeedMark& mark) {
+  if (is_admitted_ || is_admitting_ || !redis_.is_available() || mark.asked_at < back_at_) return;
+  if (was_refused_) return on_redis_back();
+  is_admitting_ = redis_.send(std::make_unique<Barrier>(*this), {"PING"});
 }
 
 void RedisCache::on_redis_back() {
-  for (Missed& what : std::exchange(missed_, {})) write(std::move(what), false, nullptr);
+  back_at_ = redis_.now();
+  was_refused_ = false;
+  is_admitted_ = replay_feed_ == nullptr;
+  if (replay_feed_ != nullptr) replay_feed_();
+}
+
+/// A Redis that takes no writes (it is full, or has become a replica) may have what is no longer true.
+void RedisCache::on_refused(std::string_view why) {
+  log::warn_limited("redis refused a write", "redis", {{"why", why}});
+  was_refused_ = true;
+  is_admitted_ = is_admitted_ && replay_feed_ == nullptr;
 }
 
 }  // namespace holdfast::app

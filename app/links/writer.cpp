@@ -162,10 +162,11 @@ void LinkWriter::on_answer(std::shared_ptr<Creation> creation, const PgAnswer& a
     return user.on_created(matches ? Created::Replayed : Created::KeyMismatch, answer.text(0, 2));
   }
   if (has_key) counters_[AppCounter::IdempotencyFresh].add();
-  const std::string value = creation->link.packed();
-  lookup_.supersede(creation->link.code);
-  cache_.put(creation->link.code, value, loop_.now(), random_share());
   const auto done = [creation] { creation->user->on_created(Created::Fresh, creation->body); };
+  lookup_.supersede(creation->link.code);
+  if (lookup_.is_changing(creation->link.code)) return done();  // somebody changed it already: what we have is old
+  const std::string value = creation->link.packed();
+  cache_.put(creation->link.code, value, loop_.now(), random_share());
   if (shared_ == nullptr) return done();
   shared_->put(creation->link.code, value, done);
 }
@@ -208,6 +209,7 @@ void LinkWriter::on_answer(std::shared_ptr<CreationOfMany> creation, const PgAns
     if (codes[i].empty()) continue;
     const std::string value = creation->wanted[i].link.packed();
     lookup_.supersede(codes[i]);
+    if (lookup_.is_changing(codes[i])) continue;
     cache_.put(codes[i], value, loop_.now(), random_share());
     if (shared_ == nullptr) continue;
     ++*awaited;
@@ -238,12 +240,12 @@ void LinkWriter::on_changed(std::shared_ptr<ChangeUser> user, const PgAnswer& an
     return user->on_changed(why, {});
   }
   const StoredLink link = read_link(answer, 0, kReasons);
-  const std::string value = link.packed();
-  lookup_.supersede(link.code);
-  cache_.put(link.code, value, loop_.now(), random_share());
+  // Of two changes the later one may be answered first: what this one made must not be put over it. Whoever asks next
+  // is told by the primary.
+  lookup_.changed(link.code);
   const auto done = [user, link] { user->on_changed(Changed::Done, link); };
   if (shared_ == nullptr) return done();
-  shared_->put(link.code, value, done);
+  shared_->forget(link.code, done);
 }
 
 void LinkWriter::remove(std::string_view code, std::string owner, std::unique_ptr<ChangeUser> user) {
@@ -257,7 +259,7 @@ void LinkWriter::on_removed(const std::string& code, std::shared_ptr<ChangeUser>
   }
   if (answer.rows() == 0) return user->on_changed(Changed::NotFound, {});
   if (answer.is_true(0, 0)) return user->on_changed(Changed::Foreign, {});
-  lookup_.supersede(code);
+  lookup_.changed(code);
   cache_.bury(code, loop_.now(), random_share());
   const auto done = [user] { user->on_changed(Changed::Done, {}); };
   if (shared_ == nullptr) return done();

@@ -3,9 +3,11 @@
 #include "common/net/address.h"
 
 #include <libpq-fe.h>
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace holdfast::app {
 namespace {
@@ -54,6 +56,16 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return decoded;
 }
 
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> pieces;
+  for (std::size_t begin = 0; begin <= text.size() && !text.empty();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    pieces.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return pieces;
+}
+
 }  // namespace
 
 tl::expected<PostgresDsn, std::string> parse_postgres_dsn(const std::string& text) {
@@ -66,29 +78,76 @@ tl::expected<PostgresDsn, std::string> parse_postgres_dsn(const std::string& tex
                           "); it looks like postgres://user:password@host:5432/name");
   }
   PostgresDsn dsn;
-  std::string port = "5432";
-  std::string name;
+  std::string names;
+  std::string numbers;
+  std::string port_list;
+  std::string database;
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
     if (option->val == nullptr) continue;
     const std::string_view keyword = option->keyword;
     const std::string value = option->val;
-    if (keyword == "host" || (keyword == "hostaddr" && dsn.host.empty())) dsn.host = value;
-    if (keyword == "port" && !value.empty()) port = value;
-    if (keyword == "dbname") name = value;
+    if (keyword == "host") names = value;
+    if (keyword == "hostaddr") numbers = value;
+    if (keyword == "port") port_list = value;
+    if (keyword == "dbname") database = value;
     if (keyword == "service")
       return tl::unexpected(std::string("a service file is not supported; name host, port and database"));
     dsn.parameters.emplace_back(keyword, value);
   }
-  if (dsn.host.find(',') != std::string::npos) {
-    return tl::unexpected(
-        std::string("it names several hosts; name one, a proxy or a DNS name that moves at fail-over"));
+  const std::vector<std::string> hosts = split(names);
+  const std::vector<std::string> addresses = split(numbers);
+  const std::vector<std::string> ports = split(port_list);
+  const std::size_t count = std::max(hosts.size(), addresses.size());
+  if (!hosts.empty() && !addresses.empty() && hosts.size() != addresses.size()) {
+    return tl::unexpected(std::string("it has not as many hostaddr as hosts"));
   }
-  std::uint16_t number = 0;
-  if (!read_number(port, number) || number == 0) {
-    return tl::unexpected(std::string("its port is not a number from 1 to 65535"));
+  if (ports.size() > 1 && ports.size() != count) {
+    return tl::unexpected(std::string("it has not as many ports as hosts; one port stands for all"));
   }
-  dsn.shown = (dsn.host.empty() ? "local socket" : dsn.host) + ":" + port + "/" + name;
+  for (const std::string& port : ports) {
+    std::uint16_t number = 0;
+    if (!port.empty() && (!read_number(port, number) || number == 0)) {
+      return tl::unexpected(std::string("its port is not a number from 1 to 65535"));
+    }
+  }
+  const auto port_of = [&](std::size_t at) {
+    const std::string port = ports.empty() ? "" : ports.size() == 1 ? ports[0] : ports[at];
+    return port.empty() ? std::string("5432") : port;
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    PgHost host{.name = hosts.empty() ? "" : hosts[i],
+                .address = addresses.empty() ? "" : addresses[i],
+                .port = port_of(i),
+                .addresses = {}};
+    if (host.name.empty()) host.name = host.address;
+    if (host.name.empty()) return tl::unexpected(std::string("one of its hosts has no name"));
+    if (!host.address.empty()) host.addresses = {host.address};
+    dsn.shown += (i == 0 ? "" : ",") + host.name + ":" + host.port;
+    dsn.hosts.push_back(std::move(host));
+  }
+  if (dsn.hosts.empty()) dsn.shown = "local socket:" + port_of(0);
+  dsn.shown += "/" + database;
   return dsn;
+}
+
+std::vector<std::string> split_urls(std::string_view text) {
+  std::vector<std::string> urls;
+  const auto begins_url = [&](std::size_t at) {
+    return text.substr(at).starts_with("postgres://") || text.substr(at).starts_with("postgresql://");
+  };
+  std::string url;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_between = text[i] == ',' || text[i] == ' ' || text[i] == '\n' || text[i] == '\t';
+    const std::size_t next = text.find_first_not_of(", \n\t", i);
+    if (is_between && (next == std::string_view::npos || begins_url(next))) {
+      if (!url.empty()) urls.push_back(std::exchange(url, {}));
+      i = next == std::string_view::npos ? text.size() : next - 1;
+    } else {
+      url += text[i];
+    }
+  }
+  if (!url.empty()) urls.push_back(std::move(url));
+  return urls;
 }
 
 tl::expected<RedisUrl, std::string> parse_redis_url(std::string_view text) {

@@ -184,9 +184,15 @@ void Postgres::on_ready() {
   breaker_.on_success();
   dependency_.set(true, {});
   dispatch_soon();
+  if (!settings_.connection.channel.empty()) on_notify();
+}
+
+void Postgres::on_notify() {
+  if (on_notify_) on_notify_();
 }
 
 void Postgres::on_down(std::string_view why) {
+  ++losses_;
   if (has_ready()) return;
   if (had_ready_) {
     had_ready_ = false;

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,10 @@ class Postgres {
   /// Begins to connect. Whatever becomes of it, send() may be used.
   void start();
 
+  /// Called when somebody NOTIFYed settings' channel, and when a connection that listens is ready: then something may
+  /// have been missed.
+  void set_on_notify(std::function<void()> on_notify) { on_notify_ = std::move(on_notify); }
+
   /// Takes the statement on. What is sent in one turn of the loop goes out together at its end. The answer comes
   /// within `deadline` of its being sent, and it is sent or failed within `deadline`; never from inside this call.
   void send(PgQueryPtr query, std::chrono::milliseconds deadline);
@@ -42,6 +47,8 @@ class Postgres {
   bool is_available() const;
   const Dependency& dependency() const { return dependency_; }
   const Breaker& breaker() const { return breaker_; }
+  /// How often a connection was lost: what the server said before may not hold for the one that is there now.
+  std::uint64_t losses() const { return losses_; }
   std::size_t queued() const { return queue_.size(); }
   std::size_t in_flight() const;
 
@@ -51,6 +58,7 @@ class Postgres {
     Slot(Postgres& pool, Access lane);
     void on_ready() override { pool.on_ready(); }
     void on_down(std::string_view why) override { pool.on_down(why); }
+    void on_notify() override { pool.on_notify(); }
     void on_answer(PgQueryPtr query, const PgAnswer& answer) override { pool.on_answer(std::move(query), answer); }
 
     Postgres& pool;
@@ -60,6 +68,7 @@ class Postgres {
 
   void on_ready();
   void on_down(std::string_view why);
+  void on_notify();
   void on_answer(PgQueryPtr query, const PgAnswer& answer);
   void on_late(PgQuery& query);
   void on_pulse();
@@ -85,6 +94,8 @@ class Postgres {
   std::vector<PgQueryPtr> refused_;  // of this turn: the queue was full
   TimePoint last_ready_{};           // when the last connection was lost, or the first one begun
   bool had_ready_ = false;
+  std::uint64_t losses_ = 0;
+  std::function<void()> on_notify_;
   bool is_dispatching_soon_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include "common/assert.h"
 
 #include <poll.h>
+#include <algorithm>
 #include <utility>
 
 namespace holdfast::app {
@@ -12,6 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kBackoffFirst = 50ms;
 constexpr auto kBackoffMax = 1s;
+constexpr std::string_view kReadOnly = "25006";
 
 std::string first_line(const char* text) {
   const std::string_view all = text == nullptr ? "" : text;
@@ -43,11 +45,30 @@ PgConnection::~PgConnection() { finish(); }
 void PgConnection::start() {
   phase_ = Phase::Resolving;
   timeouts_.arm(timeout_, settings_.timeout_connect);
-  const std::string& host = settings_.dsn.host;
-  if (is_resolved(host)) return connect({});
-  resolver_.start(host, [this](std::vector<std::string> addresses, const char* why) {
-    if (addresses.empty()) return give_up("cannot resolve " + settings_.dsn.host + ": " + why);
-    connect(addresses);
+  hosts_ = settings_.dsn.hosts;
+  if (!hosts_.empty()) {
+    const auto first = static_cast<std::ptrdiff_t>(attempts_++ % hosts_.size());
+    std::rotate(hosts_.begin(), hosts_.begin() + first, hosts_.end());
+  }
+  resolved_ = 0;
+  resolve_next();
+}
+
+/// libpq would wait for the names of hosts: it is given addresses. Of several hosts some may have none.
+void PgConnection::resolve_next() {
+  while (resolved_ < hosts_.size() && is_resolved(hosts_[resolved_].name)) ++resolved_;
+  if (resolved_ == hosts_.size()) return connect();
+  resolver_.start(hosts_[resolved_].name, [this](std::vector<std::string> addresses, const char* why) {
+    PgHost& host = hosts_[resolved_];
+    const bool is_last_hope = hosts_.size() == 1;
+    if (addresses.empty() && is_last_hope) return give_up("cannot resolve " + host.name + ": " + why);
+    if (addresses.empty()) {
+      hosts_.erase(hosts_.begin() + static_cast<std::ptrdiff_t>(resolved_));
+    } else {
+      host.addresses = std::move(addresses);
+      ++resolved_;
+    }
+    resolve_next();
   });
 }
 
@@ -55,14 +76,13 @@ void PgConnection::hurry() {
   if (phase_ == Phase::Waiting && timeout_.is_armed()) timeouts_.arm(timeout_, 0ms);
 }
 
-/// With several addresses libpq tries them one after the other.
-void PgConnection::connect(const std::vector<std::string>& addresses) {
+/// With several hosts or addresses libpq tries them one after the other.
+void PgConnection::connect() {
   std::vector<const char*> keys;
   std::vector<const char*> values;
   std::string hosts;
   std::string numbers;
   std::string ports;
-  std::string port = "5432";
   const auto add = [&](const char* key, const char* value) {
     keys.push_back(key);
     values.push_back(value);
@@ -70,16 +90,20 @@ void PgConnection::connect(const std::vector<std::string>& addresses) {
   add("fallback_application_name", "shortener");
   if (settings_.is_primary) add("target_session_attrs", "read-write");
   for (const auto& [key, value] : settings_.dsn.parameters) {
-    if (key == "port") port = value;
-    if (addresses.empty() || (key != "host" && key != "port")) add(key.c_str(), value.c_str());
+    const bool is_place = key == "host" || key == "hostaddr" || key == "port";
+    if (hosts_.empty() || !is_place) add(key.c_str(), value.c_str());
   }
-  for (const std::string& address : addresses) {
-    const char* comma = numbers.empty() ? "" : ",";
-    hosts += comma + settings_.dsn.host;
-    numbers += comma + address;
+  const auto add_place = [&](const std::string& name, const std::string& number, const std::string& port) {
+    const char* comma = ports.empty() ? "" : ",";
+    hosts += comma + name;
+    numbers += comma + number;
     ports += comma + port;
+  };
+  for (const PgHost& host : hosts_) {
+    if (host.addresses.empty()) add_place(host.name, host.address, host.port);
+    for (const std::string& address : host.addresses) add_place(host.name, address, host.port);
   }
-  if (!addresses.empty()) {
+  if (!hosts_.empty()) {
     add("host", hosts.c_str());
     add("hostaddr", numbers.c_str());
     add("port", ports.c_str());
@@ -120,6 +144,10 @@ void PgConnection::prepare() {
                                   "SELECT set_config('statement_timeout', $1, false), "
                                   "set_config('idle_in_transaction_session_timeout', '10s', false)",
                                   1, nullptr, &value, nullptr, nullptr, 0) == 1;
+  if (!settings_.channel.empty()) {
+    const std::string listen = "LISTEN " + settings_.channel;
+    is_put = is_put && PQsendQueryParams(pg_, listen.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 1;
+  }
   for (const StatementInfo& statement : kStatements) {
     if (statement.access == Access::Write && !settings_.is_primary) continue;
     is_put = is_put && PQsendPrepare(pg_, statement.name, statement.sql, 0, nullptr) == 1;
@@ -192,6 +220,12 @@ void PgConnection::read() {
   if (PQconsumeInput(pg_) == 0 || (PQsslInUse(pg_) != 0 && PQconsumeInput(pg_) == 0)) {
     return give_up(first_line(PQerrorMessage(pg_)));
   }
+  bool was_notified = false;
+  while (PGnotify* notice = PQnotifies(pg_)) {
+    PQfreemem(notice);
+    was_notified = true;
+  }
+  if (was_notified) user_.on_notify();
   // Between two results stands a null; two in a row mean that there are no more.
   for (int nulls = 0; nulls < 2 && PQisBusy(pg_) == 0;) {
     PGresult* result = PQgetResult(pg_);
@@ -239,7 +273,10 @@ void PgConnection::on_result(const PGresult* result) {
   query->connection_ = nullptr;
   if (is_right) return user_.on_answer(std::move(query), PgAnswer(PgStatus::Ok, result));
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  user_.on_answer(std::move(query), PgAnswer(status_of(state == nullptr ? "" : state), result));
+  const std::string_view sqlstate = state == nullptr ? "" : state;
+  user_.on_answer(std::move(query), PgAnswer(status_of(sqlstate), result));
+  // It has become a replica: another host of the list may have become the primary.
+  if (sqlstate == kReadOnly && settings_.is_primary && pg_ != nullptr) give_up("it is read-only");
 }
 
 bool PgConnection::has_unread_bytes() const {

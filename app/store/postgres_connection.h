@@ -20,6 +20,7 @@ namespace holdfast::app {
 struct PgConnectionSettings {
   PostgresDsn dsn;
   bool is_primary = false;  // writes are prepared too, and a server that refuses writes is none
+  std::string channel;      // LISTENed to; empty: none
   std::chrono::milliseconds timeout_connect{2'000};
   std::chrono::milliseconds timeout_statement{1'500};  // the server's own, under the deadline of writes
 };
@@ -29,6 +30,8 @@ class PgConnectionUser {
  public:
   virtual void on_ready() = 0;
   virtual void on_down(std::string_view why) = 0;
+  /// Somebody NOTIFYed the channel, once or several times.
+  virtual void on_notify() = 0;
   /// The query has left the connection; there is room again.
   virtual void on_answer(PgQueryPtr query, const PgAnswer& answer) = 0;
 
@@ -69,7 +72,8 @@ class PgConnection {
   enum class Phase { Waiting, Resolving, Connecting, Preparing, Ready };
   struct Poll;
 
-  void connect(const std::vector<std::string>& addresses);
+  void resolve_next();
+  void connect();
   void go_on_connecting();
   void prepare();
   void watch(int events);
@@ -86,6 +90,9 @@ class PgConnection {
   PgConnectionUser& user_;
   Phase phase_ = Phase::Waiting;
   HostResolver resolver_;
+  std::vector<PgHost> hosts_;  // of this attempt, with the addresses found so far
+  std::size_t resolved_ = 0;   // so many of them are
+  std::size_t attempts_ = 0;   // each begins with another host: one that hangs must not hide the rest
   PGconn* pg_ = nullptr;
   Poll* poll_ = nullptr;
   Timeout timeout_;  // Waiting: until the next try; then until Ready

@@ -78,6 +78,7 @@ class Redis {
   /// Sends a command. False where Redis is not there: then nothing happened and `command` is gone.
   bool send(std::unique_ptr<RedisCommand> command, std::initializer_list<std::string_view> words);
 
+  TimePoint now() const { return loop_.now(); }
   bool is_available() const { return phase_ == Phase::Ready; }
   const Dependency& dependency() const { return dependency_; }
   const Breaker& breaker() const { return breaker_; }

@@ -44,6 +44,27 @@ namespace holdfast::app {
 constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 1> kStatements{{
     {Statement::Ping, Access::Read, "ping", "SELECT 1"},
 
+    // What was changed since a place in the feed, and where the server stands: its LSN (which covers every change that
+    // is shown, being read after them), the oldest transaction still under way, its timeline. One row at least.
+    // A write, since replicas neither have an LSN of their own nor need to have the table yet.
+    // Parameters: transaction, number, how many.
+    {Statement::ReadFeed, Access::Write, "read_feed",
+     "WITH c AS (SELECT xid, seq, code, is_deleted FROM link_changes "
+     "WHERE (xid, seq) > ($1::text::xid8, $2::bigint) AND domain = '' ORDER BY xid, seq LIMIT $3::int) "
+     "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, "
+     "pg_snapshot_xmin(pg_current_snapshot())::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), "
+     "c.xid::text, c.seq, c.code, c.is_deleted FROM (SELECT 1) AS one LEFT JOIN c ON true ORDER BY c.xid, c.seq"},
+
+    // What nobody needs any more, a bounded piece of it; several instances may be at it. Parameter: seconds.
+    {Statement::TrimFeed, Access::Write, "trim_feed",
+     "DELETE FROM link_changes WHERE (xid, seq) IN (SELECT xid, seq FROM link_changes "
+     "WHERE at < now() - make_interval(secs => $1::float8) ORDER BY xid, seq LIMIT 5000 FOR UPDATE SKIP LOCKED)"},
+
+    // How far a replica has got; of a server that writes itself, all the way.
+    {Statement::ReplicaStatus, Access::Read, "replica_status",
+     "SELECT coalesce(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
+     "ELSE pg_current_wal_insert_lsn() END, '0/0')::bigint, 0)"},
+
     {Statement::FindLinks, Access::Read, "find_links",
      "SELECT code, deleted_at IS NOT NULL, CASE WHEN deleted_at IS NULL THEN " PACKED_LINK " END "
      "FROM links WHERE domain = '' AND code = ANY($1::text[])"},

@@ -13,6 +13,9 @@ namespace holdfast::app {
 
 enum class Statement : std::uint8_t {
   Ping,
+  ReadFeed,
+  TrimFeed,
+  ReplicaStatus,
   FindLinks,
   LinkStatistics,
   CreateLink,

@@ -51,7 +51,7 @@ TEST_CASE("the environment alone is enough, and the replica is the primary where
   CHECK(all_errors(loaded).empty());
   CHECK(loaded.config.listen.text() == "127.0.0.1:0");
   CHECK(loaded.config.replica_is_primary);
-  CHECK(loaded.config.replica.shown == "db:5432/links");
+  CHECK(loaded.config.replicas.at(0).shown == "db:5432/links");
   CHECK_FALSE(loaded.config.redis_url);
 }
 
@@ -64,8 +64,8 @@ TEST_CASE("the environment outweighs the file") {
   CHECK(all_errors(loaded).empty());
   CHECK(loaded.config.listen.text() == "[::1]:80");
   CHECK(loaded.config.public_url == "https://s.example");
-  CHECK(loaded.config.primary.host == "a");
-  CHECK(loaded.config.replica.host == "b");
+  CHECK(loaded.config.primary.hosts.at(0).name == "a");
+  CHECK(loaded.config.replicas.at(0).hosts.at(0).name == "b");
   CHECK_FALSE(loaded.config.replica_is_primary);
   CHECK(loaded.config.database.timeout_write == 1s);
   CHECK(loaded.config.redis_url->shown == "c:6379/0");

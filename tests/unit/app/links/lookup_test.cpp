@@ -3,6 +3,7 @@
 #include "app/links/redis_cache.h"
 
 #include <doctest/doctest.h>
+#include <uv.h>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,14 +22,22 @@ struct Link {
 };
 
 /// A database that answers when the test says so.
-class FakeDatabase final : public LinkDatabase {
+class FakeDatabase final : public LinkDatabase, public ReplicaDatabase {
  public:
+  using Receiver = LinkDatabase::Receiver;
   explicit FakeDatabase(Tier its_tier) : tier(its_tier) {}
   bool is_available() const override { return available; }
   void ask(const std::vector<std::string_view>& codes, Receiver& receiver) override {
     flights.emplace_back(codes.begin(), codes.end());
     receiver_ = &receiver;
   }
+  void ask(const std::vector<std::string_view>& codes, std::uint64_t lsn_min, Receiver& receiver) override {
+    if (lsn_min > lsn) return receiver.on_rows(tier, Asked::Skipped, {});
+    ask(codes, receiver);
+  }
+  std::uint64_t replayed() const override { return lsn; }
+  std::uint64_t replayed_by_all() const override { return lsn; }
+  void hurry() override {}
   /// Lands the last flight.
   void answer(Asked asked = Asked::Hit) {
     std::vector<FoundLink> rows;
@@ -41,6 +50,7 @@ class FakeDatabase final : public LinkDatabase {
 
   Tier tier;
   bool available = true;
+  std::uint64_t lsn = 1000;
   std::map<std::string, Link, std::less<>> links;
   std::vector<std::vector<std::string>> flights;
 
@@ -51,6 +61,7 @@ class FakeDatabase final : public LinkDatabase {
 /// A Redis that answers at once.
 class FakeShared final : public SharedCache {
  public:
+  bool is_available() const override { return available; }
   bool ask(std::string_view code, Receiver& receiver) override {
     if (!available) return false;
     const auto found = values.find(code);
@@ -71,7 +82,11 @@ class FakeShared final : public SharedCache {
   }
   void bury(std::string_view code, std::function<void()> done) override {
     values[std::string(code)] = {{}, true};
-    done();
+    if (done) done();
+  }
+  void forget(std::string_view code, std::function<void()> done) override {
+    values.erase(std::string(code));
+    if (done) done();
   }
 
   bool available = true;
@@ -98,13 +113,14 @@ class Waiter final : public LookupWaiter {
 struct Bench {
   explicit Bench(LookupSettings settings = {}, CacheSettings cache_settings = {}, bool has_redis = true)
       : cache(cache_settings),
-        lookup(loop, settings, cache, has_redis ? &redis : nullptr, replica, primary, *counters) {}
+        lookup(loop, timeouts, settings, cache, has_redis ? &redis : nullptr, replica, primary, *counters) {}
   ~Bench() { loop.settle(); }
 
   void find(std::string_view code) { lookup.find(code, std::make_unique<Waiter>(answers)); }
   std::uint64_t count(AppCounter counter) { return (*counters)[counter].value(); }
 
   Loop loop;
+  Timeouts timeouts{loop};
   std::unique_ptr<AppCounters> counters = std::make_unique<AppCounters>();
   LinkCache cache;
   FakeShared redis;
@@ -302,13 +318,134 @@ TEST_CASE("a target that would split a head is never served, and what Redis has 
   CHECK(bench.count(AppCounter::BadTargets) == 2);
 }
 
-TEST_CASE("a scan of codes that do not exist spends the primary's budget and no more") {
-  Bench bench({.primary_rate = 1, .primary_burst = 10});
+TEST_CASE(
+    "a scan of codes that do not exist spends the primary's budget and no more; the rest waits and is answered 503") {
+  Bench bench({.primary_rate = 0.001, .primary_burst = 10, .proof_max = 20ms});
   bench.replica.available = false;
   for (int i = 0; i < 50; ++i) bench.find("x" + std::to_string(i));
+  bench.loop.settle();
+  REQUIRE(bench.primary.flights.size() == 1);
+  CHECK(bench.primary.flights[0].size() == 10);
+  CHECK(bench.count(AppCounter::PrimaryFallbackParked) == 40);
+  CHECK(bench.answers.empty());
+  while (bench.answers.size() < 40) uv_run(bench.loop.uv(), UV_RUN_ONCE);
   CHECK(bench.count(AppCounter::PrimaryFallbackRejected) == 40);
-  CHECK(bench.answers.size() == 40);
   for (const Answer& answer : bench.answers) CHECK(answer.outcome == Outcome::Unavailable);
+}
+
+TEST_CASE("beyond the budget a replica's miss is a 404 when it has all that the primary had after the question came") {
+  Bench bench({.primary_rate = 0.001, .primary_burst = 1, .proof_max = 10'000ms});
+  int hurried = 0;
+  bench.lookup.expect_feed([&] { ++hurried; });
+  bench.lookup.on_caught_up({.asked_at = bench.loop.now(), .lsn = 900});
+  for (const char* code : {"spends", "absent"}) bench.find(code);
+  bench.loop.settle();
+  bench.replica.answer();  // both are missed there; one is asked of the primary, the other one waits
+  bench.loop.settle();
+  CHECK(hurried == 1);
+  bench.lookup.on_caught_up({.asked_at = bench.loop.now(), .lsn = 2000});  // it may have been asked before the question
+  bench.loop.settle();
+  CHECK(bench.replica.flights.size() == 1);
+  bench.lookup.on_caught_up({.asked_at = bench.loop.now() + 1ms, .lsn = 3000});
+  bench.lookup.on_replica_progress();
+  bench.loop.settle();
+  CHECK(bench.replica.flights.size() == 1);  // it is at 1000
+  bench.replica.lsn = 3000;
+  bench.lookup.on_replica_progress();
+  bench.loop.settle();
+  REQUIRE(bench.replica.flights.size() == 2);
+  CHECK(bench.replica.flights[1] == std::vector<std::string>{"absent"});
+  CHECK(bench.answers.empty());
+  bench.replica.answer();
+  REQUIRE(bench.answers.size() == 1);
+  CHECK(bench.answers[0].outcome == Outcome::NotFound);
+}
+
+TEST_CASE("who comes when the primary's word is under way already is not given it, should it be that there is none") {
+  Bench bench;
+  bench.replica.available = false;
+  bench.find("slug");
+  bench.loop.settle();
+  bench.find("slug");  // between the two it may have been made
+  bench.primary.answer();
+  REQUIRE(bench.answers.size() == 1);
+  CHECK(bench.answers[0].outcome == Outcome::NotFound);
+  bench.primary.links["slug"] = {"http://new/"};
+  bench.loop.settle();
+  bench.primary.answer();
+  REQUIRE(bench.answers.size() == 2);
+  CHECK(bench.answers[1].outcome == Outcome::Found);
+}
+
+TEST_CASE("a changed link is dropped, and no replica is asked for it before it has replayed the change") {
+  Bench bench;
+  bench.lookup.expect_feed([] {});
+  bench.lookup.on_caught_up({.asked_at = bench.loop.now(), .lsn = 900});
+  bench.redis.available = false;
+  bench.cache.fill("a", "http://old/", Proof::Proven, bench.loop.now(), 0.5);
+  bench.replica.links["a"] = {"http://old/"};
+  bench.primary.links["a"] = {"http://new/"};
+  bench.lookup.on_change("a", false, 2000);
+  LookupAnswer at_hand;
+  CHECK_FALSE(bench.lookup.find_now("a", at_hand));
+  bench.find("a");
+  bench.loop.settle();
+  CHECK(bench.replica.flights.empty());
+  bench.primary.answer();
+  REQUIRE(bench.answers.size() == 1);
+  CHECK(bench.answers[0].target == "http://new/");
+
+  bench.replica.lsn = 2000;
+  bench.replica.links["a"] = {"http://new/"};
+  bench.lookup.on_replica_progress();
+  bench.cache.forget("a");
+  bench.find("a");
+  bench.loop.settle();
+  CHECK(bench.replica.flights.size() == 1);
+}
+
+TEST_CASE("what a replica was being asked when the change was heard of does not count") {
+  Bench bench;
+  bench.replica.links["a"] = {"http://old/"};
+  bench.find("a");
+  bench.loop.settle();
+  bench.lookup.on_change("a", true, 2000);
+  bench.replica.answer();
+  CHECK(bench.answers.empty());
+  bench.primary.links["a"] = {"", true};
+  bench.loop.settle();
+  bench.primary.answer();
+  REQUIRE(bench.answers.size() == 1);
+  CHECK(bench.answers[0].outcome == Outcome::Deleted);
+}
+
+TEST_CASE("a copy that is asked for is renewed before it is too old, and its hits do not prolong it") {
+  Bench bench({}, {.ttl = 0ms});
+  bench.redis.available = false;
+  bench.replica.links["a"] = {"http://a/"};
+  bench.cache.fill("a", "http://a/", Proof::Proven, bench.loop.now(), 0.5);
+  CacheEntry* entry = bench.cache.find("a", bench.loop.now());
+  entry->fresh_until = bench.loop.now() + 1s;  // and refresh_at is now
+  LookupAnswer at_hand;
+  CHECK(bench.lookup.find_now("a", at_hand));
+  CHECK(bench.lookup.find_now("a", at_hand));
+  CHECK(bench.cache.find("a", bench.loop.now())->fresh_until == bench.loop.now() + 1s);
+  bench.loop.settle();
+  REQUIRE(bench.replica.flights.size() == 1);
+  CHECK(bench.replica.flights[0].size() == 1);
+  bench.replica.answer();
+  CHECK(bench.lookup.under_way() == 0);
+  CHECK(bench.answers.empty());
+}
+
+TEST_CASE("with the feed silent a copy of some age is asked for in Redis") {
+  Bench bench({.feed_live = 0ms});
+  bench.lookup.expect_feed([] {});
+  bench.cache.fill("a", "http://a/", Proof::Proven, bench.loop.now() - 10ms, 0.5);
+  LookupAnswer at_hand;
+  CHECK_FALSE(bench.lookup.find_now("a", at_hand));
+  bench.redis.available = false;
+  CHECK(bench.lookup.find_now("a", at_hand));
 }
 
 TEST_CASE("more look-ups at once than are allowed are answered at once") {

@@ -20,10 +20,10 @@ TEST_CASE("key=value connection strings and socket folders are taken as well") {
 }
 
 TEST_CASE("an unusable connection string is refused, and the error never shows the password") {
-  for (const std::string text :
-       {"postgres//app:secret@host/links", "postgres://app:secret@host/links?nonsense=1", "host = 'secret",
-        "postgres://app:secret@host:99999/links", "postgres://app:secret@host:port/links", "secret",
-        "postgres://app:secret@[::1/links", "postgres://app:secret@a,b/links", "postgres://app:%zzsecret@host/links"}) {
+  for (const std::string text : {"postgres//app:secret@host/links", "postgres://app:secret@host/links?nonsense=1",
+                                 "host = 'secret", "postgres://app:secret@host:99999/links",
+                                 "postgres://app:secret@host:port/links", "secret", "postgres://app:secret@[::1/links",
+                                 "postgres://app:secret@a:1,b:0/links", "postgres://app:%zzsecret@host/links"}) {
     CAPTURE(text);
     const auto dsn = parse_postgres_dsn(text);
     REQUIRE_FALSE(dsn);
@@ -73,4 +73,18 @@ TEST_CASE("what is no Redis URL is refused without showing the password") {
     REQUIRE_FALSE(url);
     CHECK(url.error().find("secret") == std::string::npos);
   }
+}
+
+TEST_CASE("several hosts of one server are read with their ports, and several URLs are told apart") {
+  const auto dsn = parse_postgres_dsn("postgres://app@a:1,b:2/links");
+  REQUIRE(dsn);
+  REQUIRE(dsn->hosts.size() == 2);
+  CHECK(dsn->hosts[1].name == "b");
+  CHECK(dsn->hosts[1].port == "2");
+  CHECK(dsn->shown == "a:1,b:2/links");
+  CHECK(parse_postgres_dsn("host=a,b port=7 dbname=x")->hosts[1].port == "7");
+  CHECK_FALSE(parse_postgres_dsn("host=a,b,c port=7,8 dbname=x"));
+  CHECK(split_urls("postgres://a,b/x, postgresql://c/x postgres://d/x") ==
+        std::vector<std::string>{"postgres://a,b/x", "postgresql://c/x", "postgres://d/x"});
+  CHECK(split_urls("host=a dbname=x") == std::vector<std::string>{"host=a dbname=x"});
 }
