@@ -12,7 +12,6 @@ PostgresSettings primary_settings(const Config& config) {
   return {.name = "primary",
           .connection = {.dsn = config.primary,
                          .is_primary = true,
-                         .channel = {},
                          .timeout_connect = config.database.timeout_connect,
                          .timeout_statement = config.database.timeout_write * 3 / 4},
           .connections = config.database.connections,

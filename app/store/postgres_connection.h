@@ -20,7 +20,7 @@ namespace holdfast::app {
 struct PgConnectionSettings {
   PostgresDsn dsn;
   bool is_primary = false;  // writes are prepared too, and a server that refuses writes is none
-  std::string channel;      // LISTENed to; empty: none
+  std::string channel{};    // LISTENed to; empty: none
   std::chrono::milliseconds timeout_connect{2'000};
   std::chrono::milliseconds timeout_statement{1'500};  // the server's own, under the deadline of writes
 };
