@@ -3,11 +3,38 @@
 #include "common/net/resolver.h"
 #include "lb/config/pool_keys.h"
 #include "lb/config/process_keys.h"
+#include "lb/config/route_keys.h"
+#include "lb/pool/snapshot.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace holdfast::lb {
 namespace {
+
+constexpr std::string_view kNoServers = "missing; name at least one server, for example 'upstreams: [127.0.0.1:3001]'";
+
+std::vector<WrongPart> wrong_pools(const Settings& settings) {
+  std::vector<WrongPart> wrong;
+  for (const PoolSettings& pool : settings.pools) {
+    const std::string part = "." + pool.name;
+    const bool is_word = pool.name.find_first_not_of(
+                             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == std::string::npos;
+    if (!is_word || pool.name.size() > 64) {
+      wrong.push_back({part, "not a name for a pool; allowed: up to 64 letters, digits, '_', '-' and '.'"});
+    }
+    if (pool.name == kUnrouted) {
+      wrong.push_back({part, "that is what requests without a route are counted under; choose another name"});
+    }
+    if (pool.servers.empty()) wrong.push_back({part, "upstreams: " + std::string(kNoServers)});
+    const bool is_routed = std::any_of(settings.routes.begin(), settings.routes.end(),
+                                       [&pool](const RouteSettings& route) { return route.pool == pool.name; });
+    if (!settings.routes.empty() && !is_routed) {
+      wrong.push_back({part, "no route leads to this pool; give it one, or take it out"});
+    }
+  }
+  return wrong;
+}
 
 /// Both shapes of the file: `pools:` with names, or one pool's keys at the top level.
 struct Reading {
@@ -22,30 +49,38 @@ struct Reading {
     describe_pool(keys, single);
     keys.map("pools", settings.pools, "servers in groups; left out: upstreams and the keys beside it make one pool")
         .check([this]() -> Wrong {
-          if (settings.pools.size() > 1) return "more than one pool, and nothing to choose between them; keep one";
+          if (settings.pools.size() > 1 && settings.routes.empty()) {
+            return "several pools, and no routes; say which takes what, for example 'routes: [{path: /, pool: " +
+                   settings.pools.front().name + "}]'";
+          }
           if (!single.servers.empty() && !settings.pools.empty())
             return "both pools and upstreams; keep one of the two";
           return std::nullopt;
-        });
+        })
+        .check_parts([this] { return wrong_pools(settings); });
+    describe_routes(keys, settings.routes).check_parts([this] {
+      return wrong_routes(settings.routes, settings.pools.empty() ? std::vector{single} : settings.pools);
+    });
   }
 
   LoadedConfig finish(const std::string& name, std::vector<std::string> errors) {
-    if (settings.pools.empty()) settings.pools.push_back(single);
+    const bool pools_are_named = !settings.pools.empty();
+    if (!pools_are_named) settings.pools.push_back(single);
     if (!errors.empty()) return {std::move(settings), std::move(errors)};
     if (!settings.listen.is_set()) {
       errors.push_back(name + ": listen: missing; say where clients connect, for example 'listen: 127.0.0.1:8080'");
     }
     for (PoolSettings& pool : settings.pools) {
-      if (pool.servers.empty()) {
-        errors.push_back(name +
-                         ": upstreams: missing; name at least one server, for example 'upstreams: [127.0.0.1:3001]'");
+      const std::string key = pools_are_named ? "pools." + pool.name + ".upstreams" : std::string("upstreams");
+      if (pool.servers.empty() && !pools_are_named) {
+        errors.push_back(name + ": " + key + ": " + std::string(kNoServers));
       }
       for (ServerSettings& server : pool.servers) {
         const auto address = resolve_now(server.authority);
         if (address) {
           server.address = *address;
         } else {
-          errors.push_back(name + ": upstreams: '" + server.authority + "': " + std::string(address.error().why));
+          errors.push_back(name + ": " + key + ": '" + server.authority + "': " + std::string(address.error().why));
         }
       }
     }
@@ -69,6 +104,7 @@ std::string dump_config(Settings& settings) {
   Keys keys;
   describe_process(keys, settings);
   keys.map("pools", settings.pools, "");
+  describe_routes(keys, settings.routes);
   return dump_config(keys);
 }
 

@@ -69,15 +69,6 @@ class Control {
   int exit_code_ = 0;
 };
 
-std::shared_ptr<const Snapshot> make_snapshot(const Settings& settings, std::size_t worker_count) {
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->settings = settings;
-  for (const PoolSettings& pool : settings.pools) {
-    snapshot->pools.push_back(std::make_shared<ServerPool>(pool, worker_count));
-  }
-  return snapshot;
-}
-
 void say_cannot_listen(std::string_view name, const Address& address, const Error& error) {
   log::error("cannot listen",
              Fields{{"name", name},

@@ -104,12 +104,20 @@ enum class LocalError : std::uint8_t {
   ResponseInvalid,       // it did not answer in HTTP as we understand it
   RequestTooLarge,
   RequestTimeout,  // the client's own body took too long
+  NoRoute,         // no route takes its host and path
+  DotSegment,      // it would be another path to the server than to the routes
 };
-inline constexpr std::array<std::string_view, 9> kLocalErrors{"destination_unavailable", "queue_full",
-                                                              "connection_refused",      "connection_timeout",
-                                                              "connection_terminated",   "http_response_timeout",
-                                                              "http_protocol_error",     "http_request_too_large",
-                                                              "http_request_timeout"};
+inline constexpr std::array<std::string_view, 11> kLocalErrors{"destination_unavailable",
+                                                               "queue_full",
+                                                               "connection_refused",
+                                                               "connection_timeout",
+                                                               "connection_terminated",
+                                                               "http_response_timeout",
+                                                               "http_protocol_error",
+                                                               "http_request_too_large",
+                                                               "http_request_timeout",
+                                                               "no_route",
+                                                               "dot_segment"};
 
 /// Why a connection or request was turned away before it was anybody's.
 enum class Rejection : std::uint8_t { ClientLimit, BadRequest, HeadTooLarge, HeadTimeout, Unsupported };

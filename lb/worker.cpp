@@ -28,7 +28,8 @@ struct Worker::Serving final : private ListenerUser {
                  .dice = std::minstd_rand(static_cast<unsigned>(owner.index_) + 1),
                  .tell_failure = [](void* self) { static_cast<Worker*>(self)->tell_control_(); },
                  .teller = &owner},
-        share(owner.loop_, timeouts.add_class(), owner.snapshot_->pools.front(), owner.index_, owner.count_),
+        timeouts_queue(timeouts.add_class()),
+        unrouted(owner.loop_, timeouts_queue, owner.snapshot_->unrouted, owner.index_, owner.count_),
         downstream{.loop = owner.loop_,
                    .timeouts_head = timeouts.add_class(),
                    .timeouts_idle = timeouts.add_class(),
@@ -40,7 +41,9 @@ struct Worker::Serving final : private ListenerUser {
                    .admission = owner.admission_,
                    .counters = owner.counters_,
                    .exchange = exchange,
-                   .share = share,
+                   .routes = owner.snapshot_->routes,
+                   .unrouted = unrouted,
+                   .shares = {},
                    .scratch = {},
                    .response = {}},
         room(owner.loop_, this, [](void* self) { static_cast<Serving*>(self)->on_room(); }) {
@@ -49,9 +52,14 @@ struct Worker::Serving final : private ListenerUser {
     TimeoutClass& kept = timeouts.add_class();
     const ParserLimits response_limits{
         .head_bytes = settings.limits.request_head_bytes * 4, .target_bytes = 0, .fields = kFieldsMax};
-    for (const auto& server : share.pool->servers()) {
-      share.endpoints.push_back(std::make_unique<Endpoint>(owner.loop_, kept, share.settings.connections,
-                                                           response_limits, downstream.scratch, *server, owner.index_));
+    for (const auto& pool : owner.snapshot_->pools) {
+      PoolShare& share = *shares.emplace_back(
+          std::make_unique<PoolShare>(owner.loop_, timeouts_queue, pool, owner.index_, owner.count_));
+      for (const auto& server : pool->servers()) {
+        share.endpoints.push_back(std::make_unique<Endpoint>(
+            owner.loop_, kept, share.settings.connections, response_limits, downstream.scratch, *server, owner.index_));
+      }
+      downstream.shares.push_back(&share);
     }
   }
 
@@ -112,11 +120,13 @@ struct Worker::Serving final : private ListenerUser {
 
   /// Some server's state has changed.
   void on_state_change() {
-    for (const auto& endpoint : share.endpoints) {
-      const State state = endpoint->server().state();
-      if (state == State::Unhealthy || state == State::Ejected) endpoint->tell_server_out();
+    for (const auto& share : shares) {
+      for (const auto& endpoint : share->endpoints) {
+        const State state = endpoint->server().state();
+        if (state == State::Unhealthy || state == State::Ejected) endpoint->tell_server_out();
+      }
+      share->queue.wake_some();
     }
-    share.queue.wake_some();
   }
 
   void drain() {
@@ -145,7 +155,9 @@ struct Worker::Serving final : private ListenerUser {
   const Settings& settings;
   Timeouts timeouts;
   ExchangeContext exchange;
-  PoolShare share;
+  TimeoutClass& timeouts_queue;
+  std::vector<std::unique_ptr<PoolShare>> shares;  // by the place of their pools
+  PoolShare unrouted;
   DownstreamContext downstream;
   Listener listener;
   Wake room;

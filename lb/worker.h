@@ -6,7 +6,7 @@
 #include "common/net/listener.h"
 #include "lb/downstream/admission.h"
 #include "lb/metrics.h"
-#include "lb/pool/server.h"
+#include "lb/pool/snapshot.h"
 
 #include <cstddef>
 #include <functional>

@@ -37,6 +37,12 @@ class Keys;
 /// What is wrong with a value, in words; nothing where it is right.
 using Wrong = std::optional<std::string>;
 
+/// What is wrong with a part of a list or map; `part` is what follows the key's name, such as `[2].pool` or `.web`.
+struct WrongPart {
+  std::string part;
+  std::string what;
+};
+
 /// One key: what it is for and how its value is read and printed.
 struct Key {
   enum class Kind { Scalar, List, Section, Map, ListOfMaps };
@@ -53,6 +59,7 @@ struct Key {
   std::function<Wrong(std::string_view)> add_short;                  // ListOfMaps: an element written as one scalar
   std::function<std::vector<std::pair<std::string, std::unique_ptr<Keys>>>()> entries;  // Map, ListOfMaps: those there
   std::function<Wrong()> check;                                                         // once everything is read
+  std::function<std::vector<WrongPart>()> check_parts;                                  // likewise
   std::string variable;  // of the environment; outweighs the file
   bool is_secret = false;
   bool is_text = false;  // a string that YAML might take for something else: printed in quotes
@@ -68,6 +75,10 @@ class Keys {
     Added& secret() { return key_.is_secret = true, *this; }
     /// Judged when the whole configuration has been read; an error is shown at the key's place.
     Added& check(std::function<Wrong()> judge) { return key_.check = std::move(judge), *this; }
+    /// As check(); each error is shown at the place of its part.
+    Added& check_parts(std::function<std::vector<WrongPart>()> judge) {
+      return key_.check_parts = std::move(judge), *this;
+    }
 
    private:
     Key& key_;

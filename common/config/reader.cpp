@@ -202,6 +202,7 @@ class Reader {
         continue;
       }
       if (seen.size() > kElementsMax) return fail(entry.first, path, "too many", "at most 256");
+      places_.try_emplace(path + "." + name, place_text(entry.first.Mark()));
       elements_.emplace_back(path + "." + name + ".", key.add_entry(name));
       Keys& keys = *elements_.back().second;
       read_map(entry.second, keys, path + "." + name + ".");
@@ -215,6 +216,7 @@ class Reader {
     for (const auto& element : value) {
       const std::string place = path + "[" + std::to_string(count) + "]";
       if (++count > kElementsMax) return fail(element, path, "too many", "at most 256");
+      places_.try_emplace(place, place_text(element.Mark()));
       if (element.IsScalar()) {
         if (const Wrong wrong = key.add_short(element.Scalar())) {
           fail(element, place, said(key, element.Scalar(), *wrong), key.allowed);
@@ -230,12 +232,22 @@ class Reader {
   void run_checks_of(const Keys& keys, const std::string& prefix) {
     for (const auto& key : keys.all()) {
       if (key->kind == Key::Kind::Section) run_checks_of(*key->section, prefix + key->name + ".");
-      if (!key->check) continue;
-      const Wrong wrong = key->check();
-      if (!wrong) continue;
-      const auto place = places_.find(prefix + key->name);
-      tell(place != places_.end() ? place->second : file_, prefix + key->name, *wrong, "");
+      const std::string path = prefix + key->name;
+      const Wrong wrong = key->check ? key->check() : std::nullopt;
+      if (wrong) tell(place_of(path, path), path, *wrong, "");
+      if (!key->check_parts) continue;
+      for (const WrongPart& one : key->check_parts()) {
+        tell(place_of(path + one.part, path), path + one.part, one.what, "");
+      }
     }
+  }
+
+  /// Where `path` was given, else `fallback`.
+  const std::string& place_of(const std::string& path, const std::string& fallback) const {
+    for (const std::string* one : {&path, &fallback}) {
+      if (const auto place = places_.find(*one); place != places_.end()) return place->second;
+    }
+    return file_;
   }
 
   std::string file_;

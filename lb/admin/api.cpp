@@ -115,8 +115,14 @@ std::string AdminApi::upstreams_json() const {
   for (const auto& pool : snapshot_.pools) {
     Json servers = Json::array();
     for (const auto& server : pool->servers()) servers.push_back(server_json(*server, health_.of(*server)));
-    pools.push_back(
-        {{"name", pool->name()}, {"policy", pool->settings().policy.text()}, {"upstreams", std::move(servers)}});
+    Json routes = Json::array();
+    for (const RouteSettings& route : snapshot_.settings.routes) {
+      if (route.pool == pool->name()) routes.push_back({{"host", route.host}, {"path", route.path}});
+    }
+    pools.push_back({{"name", pool->name()},
+                     {"routes", std::move(routes)},
+                     {"policy", pool->settings().policy.text()},
+                     {"upstreams", std::move(servers)}});
   }
   return Json{{"pools", std::move(pools)}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -189,6 +189,7 @@ void collect_lb(Scrape& scrape, const MetricSources& sources) {
       scrape, workers, kClientTimeouts, "lb_listener_timeouts_total", "Time-outs of clients, by what was awaited.",
       "awaited", {{"listener", "public"}}, [](const WorkerCounters& c) -> const auto& { return c.timeouts; });
   scrape.gauge("lb_draining", "1 while lb is shutting down.", {}, sources.is_draining() ? 1 : 0);
+  collect_pool(scrape, *sources.snapshot.unrouted);
   for (const auto& pool : sources.snapshot.pools) {
     collect_pool(scrape, *pool);
     for (const auto& server : pool->servers()) {

@@ -5,7 +5,7 @@
 #include "common/metrics/registry.h"
 #include "lb/health/monitor.h"
 #include "lb/metrics.h"
-#include "lb/pool/server.h"
+#include "lb/pool/snapshot.h"
 
 #include <functional>
 #include <memory>

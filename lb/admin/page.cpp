@@ -69,6 +69,14 @@ std::string ledger(const ServerPool& pool) {
       grouped(outcomes[static_cast<std::size_t>(Outcome::ClientGone)]));
 }
 
+std::string routes(const Settings& settings, std::string_view pool) {
+  std::string list;
+  for (const RouteSettings& route : settings.routes) {
+    if (route.pool == pool) list += (list.empty() ? "" : ", ") + escape(route.host) + escape(route.path);
+  }
+  return list.empty() ? list : "<p class=\"why\">" + list + "</p>\n";
+}
+
 std::string server_row(const Server& server, const ServerHealth* health) {
   std::uint64_t requests = 0;
   std::int64_t in_flight = 0;
@@ -119,6 +127,7 @@ std::string status_page(const Snapshot& snapshot, const HealthMonitor& health) {
       kStyle);
   for (const auto& pool : snapshot.pools) {
     page += fmt::format("<h2>Pool {}</h2>\n", escape(pool->name()));
+    page += routes(snapshot.settings, pool->name());
     page += ledger(*pool);
     page +=
         "<table><tr><th>Server</th><th>State</th><th class=\"n\">Requests</th><th class=\"n\">In flight</th>"
@@ -130,6 +139,7 @@ std::string status_page(const Snapshot& snapshot, const HealthMonitor& health) {
     page += transitions(*pool, health);
     page += "</table>\n";
   }
+  if (!snapshot.settings.routes.empty()) page += "<h2>Without a route</h2>\n" + ledger(*snapshot.unrouted);
   page += fmt::format(
       "<p><a href=\"/metrics\">metrics</a> · <a href=\"/upstreams\">upstreams (JSON)</a> · <a "
       "href=\"/config\">configuration</a> · "

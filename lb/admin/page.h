@@ -3,7 +3,7 @@
 #pragma once
 
 #include "lb/health/monitor.h"
-#include "lb/pool/server.h"
+#include "lb/pool/snapshot.h"
 
 #include <string>
 

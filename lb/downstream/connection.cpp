@@ -4,6 +4,7 @@
 #include "common/http/writer.h"
 #include "common/memory/release.h"
 #include "lb/exchange/local_response.h"
+#include "lb/routing/target.h"
 
 #include <algorithm>
 #include <utility>
@@ -262,7 +263,18 @@ void DownstreamConnection::on_request_head(const RequestHead& head) {
   const ClientFacts client{.address = {address_.data(), address_bytes_},
                            .is_trusted = is_trusted_,
                            .request_id = context_.exchange.request_ids.next()};
-  exchange_->start(head, client, *this, context_.share);
+  const Routed routed = route(head);
+  exchange_->start(head, client, *this, routed.share, routed.refusal);
+}
+
+/// Whose request this is; where it is nobody's, why.
+DownstreamConnection::Routed DownstreamConnection::route(const RequestHead& head) const {
+  const RequestPlace place = place_of(head);
+  // A server that resolves them would see a path of another route.
+  if (context_.routes.has_paths() && has_dot_segment(place.path)) return {context_.unrouted, LocalError::DotSegment};
+  const auto pool = context_.routes.find(host_of(place.authority), place.path);
+  if (!pool) return {context_.unrouted, LocalError::NoRoute};
+  return {*context_.shares[*pool], std::nullopt};
 }
 
 void DownstreamConnection::on_request_body(std::string_view bytes) {

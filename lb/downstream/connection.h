@@ -17,9 +17,11 @@
 #include "lb/downstream/progress.h"
 #include "lb/exchange/exchange.h"
 #include "lb/metrics.h"
+#include "lb/routing/routes.h"
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,7 +43,9 @@ struct DownstreamContext {
   Admission& admission;
   WorkerCounters& counters;
   ExchangeContext& exchange;
-  PoolShare& share;  // where every request goes
+  const RouteTable& routes;
+  PoolShare& unrouted;             // of what no route takes
+  std::vector<PoolShare*> shares;  // of each pool, by its place
   HeadScratch scratch;
   std::string response;           // of our own, under construction
   Pool<Exchange> exchanges{256};  // unused ones
@@ -109,6 +113,11 @@ class DownstreamConnection final : public ListHook<>,
   void on_clock();
   void on_response_clock();
 
+  struct Routed {
+    PoolShare& share;
+    std::optional<LocalError> refusal;
+  };
+  Routed route(const RequestHead& head) const;
   void consume(std::span<const char> bytes);
   void keep_early(std::span<const char> bytes);
   void watch_body();

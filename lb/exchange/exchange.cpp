@@ -57,7 +57,8 @@ void Exchange::give_back_later(std::unique_ptr<Exchange> done) {
   });
 }
 
-void Exchange::start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker, PoolShare& share) {
+void Exchange::start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker, PoolShare& share,
+                     std::optional<LocalError> refusal) {
   phase_ = Phase::Picking;
   since_ = context_.loop.now();
   taker_ = &taker;
@@ -74,8 +75,8 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   status_ = 0;
   is_woken_ = is_client_gone_ = has_client_ended_ = false;
   failure_.reset();
-  refusal_.reset();
-  if (head.has_content_length && head.content_length > context_.request_body_bytes_max) {
+  refusal_ = refusal;
+  if (!refusal_ && head.has_content_length && head.content_length > context_.request_body_bytes_max) {
     refusal_ = LocalError::RequestTooLarge;
   }
   begin_waiting_anew();
@@ -563,7 +564,8 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
 
 Afterwards Exchange::afterwards() const {
   // A request of which a part is still to come would be taken for the next one.
-  const bool closes = taker_->is_last_response() || !request_.is_complete() || refusal_;
+  const bool is_misbehaved = refusal_ && refusal_ != LocalError::NoRoute;
+  const bool closes = taker_->is_last_response() || !request_.is_complete() || is_misbehaved;
   return closes ? Afterwards::Close : Afterwards::KeepAlive;
 }
 

@@ -53,8 +53,10 @@ class Exchange final : public Waiter, private ResponseReceiver {
   /// Puts a finished exchange back among the unused ones, once none of its functions is on the stack.
   static void give_back_later(std::unique_ptr<Exchange> done);
 
-  /// Begins: keeps of the head what every attempt needs. Nothing happens before advance().
-  void start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker, PoolShare& share);
+  /// Begins: keeps of the head what every attempt needs; `refusal`: none is to be made. Nothing happens before
+  /// advance().
+  void start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker, PoolShare& share,
+             std::optional<LocalError> refusal);
   void on_request_body(std::string_view bytes);
   void on_request_end(std::span<const Field> trailers);
   /// Goes as far as it can. To be called after what came in one read has been handed over.

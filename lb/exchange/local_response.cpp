@@ -24,6 +24,10 @@ LocalResponse response_to(LocalError error) {
       return {.status = 413, .text = "The request's body is too large."};
     case LocalError::RequestTimeout:
       return {.status = 408, .text = "The request took too long to arrive."};
+    case LocalError::NoRoute:
+      return {.status = 404, .text = "Nothing is served under this host and path."};
+    case LocalError::DotSegment:
+      return {.status = 400, .text = "The path has a dot segment."};
   }
   return {};
 }

@@ -5,7 +5,7 @@
 #include "common/loop/timeouts.h"
 #include "lb/health/passive.h"
 #include "lb/health/prober.h"
-#include "lb/pool/server.h"
+#include "lb/pool/snapshot.h"
 
 #include <chrono>
 #include <functional>

@@ -106,10 +106,4 @@ class ServerPool {
   std::vector<std::unique_ptr<PoolCounters>> counters_;
 };
 
-/// What one configuration makes: never changed, swapped whole at a reload.
-struct Snapshot {
-  Settings settings;
-  std::vector<std::shared_ptr<ServerPool>> pools;
-};
-
 }  // namespace holdfast::lb

@@ -109,6 +109,12 @@ struct PoolSettings {
   std::size_t queue_size = 1024;
 };
 
+struct RouteSettings {
+  std::string host = "*";
+  std::string path = "/";
+  std::string pool;
+};
+
 struct LimitSettings {
   std::size_t connections = 10'000;
   std::size_t connections_per_client = 0;   // 0: no limit
@@ -142,6 +148,7 @@ struct Settings {
   ClientTimeouts client;
   UpstreamTimeouts upstream;
   std::vector<PoolSettings> pools;
+  std::vector<RouteSettings> routes;  // may be empty with one pool
 };
 
 }  // namespace holdfast::lb

@@ -105,9 +105,8 @@ int main() {
     std::thread(serve, listener).detach();
   }
   settings.pools.push_back(pool);
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->settings = settings;
-  snapshot->pools.push_back(std::make_shared<ServerPool>(pool, 1));
+  settings.routes = {{"*.example", "/abc1234", "test"}};
+  const auto snapshot = make_snapshot(settings, 1);
   for (const auto& server : snapshot->pools.front()->servers()) server->publish(State::Healthy);
   Admission admission(settings.limits, 1);
   Worker worker(0, 1, snapshot, admission, [] {});

@@ -35,7 +35,8 @@ const std::vector<Room> kRooms{
     {"lb/health/passive", {"lb/pool"}},
     {"lb/config", {"lb/pool"}},
     {"lb/handover", {"common"}},
-    {"lb/pool", {"lb/metrics"}},
+    {"lb/pool", {"lb/metrics", "lb/routing"}},
+    {"lb/routing", {"common"}},
     {"lb/metrics", {"lb/reasons"}},
     {"lb/reasons", {"common"}},
     // The shortener.
