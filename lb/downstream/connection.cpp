@@ -389,13 +389,16 @@ void DownstreamConnection::refuse(const Error& error) {
   context_.counters.rejected[static_cast<std::size_t>(rejection_of(error.code))].add();
   keep_alive_ = false;
   is_refusing_ = true;
+  // The one that its server was told, where there is one.
+  const std::string request_id(exchange_ != nullptr ? exchange_->request_id() : context_.exchange.request_ids.next());
   if (exchange_ != nullptr) exchange_->on_client_gone();  // its request will never be whole
   if (has_response_begun_) {
     stream_.reset();  // the client must not take what it has for the whole
     return leave();
   }
-  write_local_response(context_.response, response_to_bad_client(error), context_.exchange.date, is_head_request_, true,
-                       is_http10_);
+  write_local_response(
+      context_.response, response_to_bad_client(error), context_.exchange.date,
+      {.request_id = request_id, .is_head = is_head_request_, .closes = true, .is_http10 = is_http10_});
   if (!stream_.write(context_.response)) return leave();
   begin_closing();
 }

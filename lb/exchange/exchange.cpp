@@ -180,7 +180,7 @@ void Exchange::on_head(const ResponseHead& head) {
   counters.first_byte.add(std::chrono::nanoseconds(uv_hrtime() - attempt_ns_));
   counters.responses[static_cast<std::size_t>(head.status / 100 - 1)].add();
   response_.start(head, {.chunked = !request_.is_http10(), .trailers = request_.takes_trailers()},
-                  share_->settings.response);
+                  {.date = context_.date, .request_id = request_.id()}, share_->settings.response);
   if (response_.says_draining()) {
     counters.said_draining.add();
     context_.tell_failure(context_.teller);
@@ -534,8 +534,12 @@ Phase Exchange::give_up(LocalError error) {
   const LocalResponse response = response_to(error);
   status_ = response.status;
   share_->counters.local_errors[static_cast<std::size_t>(error)].add();
-  write_local_response(local_, response, context_.date, request_.method() == Method::Head, after == Afterwards::Close,
-                       request_.is_http10());
+  write_local_response(local_, response, context_.date,
+                       {.request_id = request_.id(),
+                        .wants_text = request_.wants_text(),
+                        .is_head = request_.method() == Method::Head,
+                        .closes = after == Afterwards::Close,
+                        .is_http10 = request_.is_http10()});
   if (!taker_->write_response({local_})) return finish(Outcome::ClientGone, Afterwards::Close);
   return finish(Outcome::LocalError, after);
 }

@@ -75,6 +75,7 @@ class Exchange final : public Waiter, private ResponseReceiver {
   void on_tunnel_bytes_end();
 
   bool is_request_complete() const { return request_.is_complete(); }
+  std::string_view request_id() const { return request_.id(); }
   /// `exchange GET /abc phase=Waiting since=12ms attempt=2 server=127.0.0.1:3002`
   std::string line() const;
 

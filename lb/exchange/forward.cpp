@@ -48,7 +48,7 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
   writer.append(head.method_text, " ", target.has_no_path ? "/" : "", target.origin_form, " HTTP/1.1\r\n");
   writer.field("Host", host);
   std::string_view forwarded_for;
-  bool has_request_id = false;
+  const std::string_view request_id = request_id_of(head, client);
   bool has_forwarded_proto = false;
   bool has_forwarded_host = false;
   for (const Field& field : head.fields) {
@@ -73,9 +73,7 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
         has_forwarded_host = true;
         break;
       case FieldId::XRequestId:
-        if (!client.is_trusted) continue;
-        has_request_id = true;
-        break;
+        continue;
       default:
         break;
     }
@@ -88,7 +86,9 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
   }
   if (!has_forwarded_proto) writer.field("X-Forwarded-Proto", "http");
   if (!has_forwarded_host && !host.empty()) writer.field("X-Forwarded-Host", host);
-  if (!has_request_id) writer.field("X-Request-ID", client.request_id);
+  writer.field("X-Request-ID", request_id);
+  // RFC 9110 §7.6.3: a list, to which each hop adds the version that it was spoken to in; several lines are one list.
+  writer.field("Via", head.version == Version::Http10 ? "1.0 lb" : "1.1 lb");
   if (head.framing == Framing::Chunked) {
     writer.field("Transfer-Encoding", "chunked");
   } else if (head.has_content_length) {
@@ -104,14 +104,26 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
   }
 }
 
-void begin_response_head(std::string& out, const ResponseHead& head) {
+std::string_view request_id_of(const RequestHead& head, const ClientFacts& client) {
+  const Field* own = client.is_trusted ? head.find(FieldId::XRequestId) : nullptr;
+  return own != nullptr && !own->value.empty() ? own->value : client.request_id;
+}
+
+void begin_response_head(std::string& out, const ResponseHead& head, const ResponseAdditions* added) {
   out.clear();
   HeadWriter writer(out);
   writer.status_line(head.status, head.reason);
+  bool has_request_id = false;
+  bool has_date = false;
   for (const Field& field : head.fields) {
-    if (field.id == FieldId::ContentLength || field.id == FieldId::LbDrain) continue;
-    if (goes_on(head, field)) writer.field(field.name, field.value);
+    if (field.id == FieldId::ContentLength || field.id == FieldId::LbDrain || !goes_on(head, field)) continue;
+    writer.field(field.name, field.value);
+    has_request_id = has_request_id || field.id == FieldId::XRequestId;
+    has_date = has_date || equals_ignoring_case(field.name, "Date");
   }
+  if (added == nullptr) return;
+  if (!has_date) writer.field("Date", added->date.now());
+  if (!has_request_id) writer.field("X-Request-ID", added->request_id);
 }
 
 void finish_response_head(std::string& out, const ResponseFraming& framing) {

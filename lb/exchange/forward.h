@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/http/head.h"
+#include "common/http/writer.h"
 
 #include <cstdint>
 #include <random>
@@ -37,9 +38,19 @@ bool takes_trailers(const RequestHead& head);
 /// The body goes on with the framing that it came with.
 void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop);
 
+/// The id under which the request goes on: a trusted client's own, else the one made for it.
+std::string_view request_id_of(const RequestHead& head, const ClientFacts& client);
+
+/// What every response has, whether its server says it or not (RFC 9110 §6.6.1 for the date).
+struct ResponseAdditions {
+  DateField& date;
+  std::string_view request_id;
+};
+
 /// Writes the head of the response to the client into `out` up to the fields that tell its framing and the
 /// connection's fate: finish_response_head() writes those.
-void begin_response_head(std::string& out, const ResponseHead& head);
+/// What `added` has is written where the server did not say it; null for interim responses.
+void begin_response_head(std::string& out, const ResponseHead& head, const ResponseAdditions* added = nullptr);
 
 /// How a response's body reaches the client.
 struct ResponseFraming {

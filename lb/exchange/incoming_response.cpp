@@ -44,7 +44,8 @@ void IncomingResponse::clear() {
   has_retry_after_ = says_draining_ = must_hold_ = false;
 }
 
-void IncomingResponse::start(const ResponseHead& head, ClientTakes takes, const ResponseSettings& settings) {
+void IncomingResponse::start(const ResponseHead& head, ClientTakes takes, const ResponseAdditions& added,
+                             const ResponseSettings& settings) {
   status_ = head.status;
   has_retry_after_ = head.find(FieldId::RetryAfter) != nullptr;
   says_draining_ = says(head, FieldId::LbDrain, "1");
@@ -58,7 +59,7 @@ void IncomingResponse::start(const ResponseHead& head, ClientTakes takes, const 
   held_max_ = settings.buffer_bytes;
   held_.clear();
   trailers_.clear();
-  begin_response_head(head_, head);
+  begin_response_head(head_, head, &added);
 }
 
 void IncomingResponse::complete(std::span<const Field> trailers) {

@@ -25,7 +25,8 @@ class IncomingResponse {
     bool trailers = false;  // it said so
   };
   /// The head came.
-  void start(const ResponseHead& head, ClientTakes takes, const ResponseSettings& settings);
+  void start(const ResponseHead& head, ClientTakes takes, const ResponseAdditions& added,
+             const ResponseSettings& settings);
 
   /// 0 where there is none.
   int status() const { return status_; }

@@ -1,6 +1,7 @@
 #include "lb/exchange/outgoing_request.h"
 
 #include "common/http/writer.h"
+#include "lb/exchange/local_response.h"
 #include "lb/exchange/retry.h"
 
 namespace holdfast::lb {
@@ -15,6 +16,8 @@ bool wants_key(const RequestHead& head) {
 }  // namespace
 
 void OutgoingRequest::start(const RequestHead& head, const ClientFacts& client, const PoolSettings& settings) {
+  id_ = request_id_of(head, client);
+  wants_text_ = lb::wants_text(head);
   method_ = head.method;
   version_ = head.version;
   framing_ = head.framing;

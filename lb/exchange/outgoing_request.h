@@ -21,6 +21,10 @@ class OutgoingRequest {
   void start(const RequestHead& head, const ClientFacts& client, const PoolSettings& settings);
 
   Method method() const { return method_; }
+  /// Under which it goes on.
+  std::string_view id() const { return id_; }
+  /// An answer of our own should be text.
+  bool wants_text() const { return wants_text_; }
   bool is_http10() const { return version_ == Version::Http10; }
   /// May be sent again, as far as its method or its key goes.
   bool is_repeatable() const { return is_repeatable_; }
@@ -54,6 +58,8 @@ class OutgoingRequest {
   std::string_view line() const { return std::string_view(head_).substr(0, head_.find(" HTTP/1.1\r\n")); }
 
  private:
+  std::string id_;
+  bool wants_text_ = false;
   Method method_ = Method::Get;
   Version version_ = Version::Http11;
   Framing framing_ = Framing::None;

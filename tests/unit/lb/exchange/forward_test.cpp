@@ -89,6 +89,35 @@ TEST_CASE("a response head goes on without framing, hop-by-hop fields and our ow
   CHECK(out == "HTTP/1.1 200 Fine\r\nETag: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n");
 }
 
+TEST_CASE("Via names this hop, behind those before it") {
+  const std::string out = forwarded({field("Via", "1.0 fred")}, kStranger);
+  CHECK(has_line(out, "Via: 1.1 lb"));
+  CHECK(out.find("Via: 1.0 fred") < out.find("Via: 1.1 lb"));
+}
+
+TEST_CASE("a trusted client's chain of addresses is kept in order, IPv6 too") {
+  const ClientFacts v6{.address = "2001:db8::1", .is_trusted = true, .request_id = "made"};
+  const std::vector<Field> chain{field("X-Forwarded-For", "6.6.6.6, ::1"), field("X-Forwarded-For", "7.7.7.7")};
+  const std::string out = forwarded(chain, v6);
+  CHECK(has_line(out, "X-Forwarded-For: 6.6.6.6, ::1"));
+  CHECK(has_line(out, "X-Forwarded-For: 7.7.7.7, 2001:db8::1"));
+}
+
+TEST_CASE("a response gets the date and the request's id where its server says none") {
+  DateField date;
+  const ResponseAdditions added{date, "id-1"};
+  ResponseHead head;
+  head.status = 200;
+  std::string out;
+  begin_response_head(out, head, &added);
+  CHECK(out.find("\r\nDate: ") != out.npos);
+  CHECK(has_line(out, "X-Request-ID: id-1"));
+  const std::vector<Field> fields{field("date", "then"), field("X-Request-ID", "theirs")};
+  head.fields = fields;
+  begin_response_head(out, head, &added);
+  CHECK(out == "HTTP/1.1 200 \r\ndate: then\r\nX-Request-ID: theirs\r\n");
+}
+
 TEST_CASE("request ids are 32 hexadecimal digits and do not repeat") {
   RequestIds ids;
   std::set<std::string> seen;
