@@ -25,6 +25,7 @@ std::chrono::milliseconds retry_pause(unsigned rounds, double dice) {
 
 std::chrono::milliseconds connect_timeout(std::chrono::milliseconds configured, std::chrono::milliseconds left,
                                           std::size_t servers_left) {
+  if (left.count() <= 0) return configured;  // a first attempt that is made though the deadline is over, or 0
   const auto share = left / static_cast<long>(std::max<std::size_t>(servers_left, 1));
   return std::clamp(share, std::chrono::milliseconds(1), std::max(configured, std::chrono::milliseconds(1)));
 }

@@ -67,7 +67,8 @@ bool is_retried_status(std::span<const StatusRange> statuses, int status);
 /// by `dice` (0 to 1), so that those who failed together do not come back together.
 std::chrono::milliseconds retry_pause(unsigned rounds, double dice);
 
-/// The time that one connect may take: never all that is left while there are other servers to try.
+/// The time that one connect may take: never all that is left while there are other servers to try. Where nothing is
+/// left, it is the only attempt.
 std::chrono::milliseconds connect_timeout(std::chrono::milliseconds configured, std::chrono::milliseconds left,
                                           std::size_t servers_left);
 

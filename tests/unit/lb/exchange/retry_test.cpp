@@ -82,5 +82,6 @@ TEST_CASE("one connect never takes all the time that is left while there are oth
   CHECK(connect_timeout(500ms, 5000ms, 2) == 500ms);
   CHECK(connect_timeout(500ms, 600ms, 3) == 200ms);
   CHECK(connect_timeout(10'000ms, 3000ms, 2) == 1500ms);
-  CHECK(connect_timeout(500ms, 0ms, 1) == 1ms);
+  CHECK(connect_timeout(500ms, 1ms, 3) == 1ms);
+  CHECK(connect_timeout(500ms, 0ms, 1) == 500ms);  // the one attempt of retry.deadline: 0s
 }
