@@ -218,6 +218,7 @@ void DownstreamConnection::on_bytes(std::span<const char> bytes) {
     case Phase::Busy:
       return keep_early(bytes);
     case Phase::Tunnel:
+      if (!early_.empty()) return keep_early(bytes);  // resume_tunnel() likewise
       return exchange_->on_tunnel_bytes({bytes.data(), bytes.size()});
     case Phase::Idle:
       if (!early_.empty()) return keep_early(bytes);  // resume() is on its way: these come behind those
@@ -292,7 +293,10 @@ void DownstreamConnection::on_end_of_stream() {
   // A half-close is not an abort: who has asked may still read the answer.
   if (phase_ == Phase::Busy || phase_ == Phase::Sending) return;
   if (phase_ == Phase::Idle && !early_.empty()) return;  // nor are those that came behind it: resume() is on its way
-  if (phase_ == Phase::Tunnel) return exchange_->on_tunnel_bytes_end();
+  if (phase_ == Phase::Tunnel) {
+    if (early_.empty()) exchange_->on_tunnel_bytes_end();
+    return;  // else the end, too, comes behind those
+  }
   if (stream_.unsent_bytes() == 0 || exchange_ != nullptr) return leave();
   if (phase_ != Phase::Closing) begin_closing();
 }

@@ -437,8 +437,9 @@ class ChaosClient:
 
     def _upgrades(self, client):
         name, method, data = self._request("Connection: Upgrade\r\nUpgrade: websocket\r\n", "GET")
-        said = b"early" if self.dice.random() < 0.3 else b""
-        client.send(data + said)
+        # What it says before it is allowed to comes behind the head, in order.
+        said = self.dice.randbytes(self.dice.choice((0, 0, 5, 20_000)))
+        send_in_pieces(self.dice, client.socket, data + said)
         status, fields, _ = client.response(to_head=True)
         while status < 200 and status != 101:
             status, fields, _ = client.response(to_head=True)
