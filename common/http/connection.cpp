@@ -12,6 +12,8 @@ namespace {
 
 /// Of a client that pipelines into a slow answer, no more than this is kept; then it is not read from.
 constexpr std::size_t kEarlyBytesMax = 64 * 1024;
+/// With more than this unsent, a pipelined request waits: its answer would only lie here as well.
+constexpr std::size_t kUnsentMax = 64 * 1024;
 /// After the last response, the client has so long to close before we do.
 constexpr std::chrono::milliseconds kLinger{1000};
 
@@ -63,7 +65,7 @@ void HttpConnection::start() {
 
 void HttpConnection::close_when_idle() {
   wants_close_ = true;
-  if (phase_ == Phase::Idle && parser_.is_between()) leave();
+  if (phase_ == Phase::Idle && parser_.is_between() && early_.empty()) finish();
 }
 
 void HttpConnection::abandon() {
@@ -76,26 +78,32 @@ void HttpConnection::abandon() {
 void HttpConnection::on_bytes(std::span<const char> bytes) {
   if (phase_ == Phase::Closing) return;
   // Or resume() is on its way: these bytes come behind those.
-  if (phase_ == Phase::Handling || !early_.empty()) {
-    early_.append(bytes.data(), bytes.size());
-    if (early_.size() >= kEarlyBytesMax) stream_.stop_reading();
-    return;
-  }
+  if (phase_ == Phase::Handling || !early_.empty()) return keep_early(bytes);
   consume(bytes);
 }
 
 void HttpConnection::consume(std::span<const char> bytes) {
+  is_consuming_ = true;
   while (!bytes.empty() && (phase_ == Phase::Idle || phase_ == Phase::Reading)) {
     if (phase_ == Phase::Idle) {
+      if (stream_.unsent_bytes() > kUnsentMax) break;  // on_drained() goes on
       phase_ = Phase::Reading;
       server_.timeouts_head_.arm(timeout_, server_.limits_.timeout_head);
     }
     const auto used = parser_.parse(bytes);
-    if (!used) return refuse(is_refused_ ? refusal_ : used.error());
-    if (is_refused_) return refuse(refusal_);
+    if (!used || is_refused_) {
+      refuse(is_refused_ ? refusal_ : used.error());
+      break;
+    }
     bytes = bytes.subspan(*used);
   }
-  if (phase_ == Phase::Handling) early_.append(bytes.data(), bytes.size());
+  is_consuming_ = false;
+  if (phase_ != Phase::Closing && !bytes.empty()) keep_early(bytes);
+}
+
+void HttpConnection::keep_early(std::span<const char> bytes) {
+  early_.append(bytes.data(), bytes.size());
+  if (early_.size() >= kEarlyBytesMax) stream_.stop_reading();
 }
 
 void HttpConnection::on_request_head(const RequestHead& head) {
@@ -155,7 +163,8 @@ void HttpConnection::refuse(const Error& error) {
 }
 
 void HttpConnection::send(const HttpResponse& response, bool is_streamed) {
-  const bool closes = wants_close_ || server_.is_closing_ || client_is_done_ || is_streamed;
+  const bool is_last = client_is_done_ && early_.empty() && !is_consuming_;
+  const bool closes = wants_close_ || server_.is_closing_ || is_last || is_streamed;
   wants_close_ = closes;
   std::string& out = server_.scratch_->response;
   out.clear();
@@ -213,20 +222,33 @@ void HttpConnection::resume() {
   const std::string bytes = std::exchange(early_, {});
   if (!client_is_done_) stream_.start_reading();
   consume(bytes);
-  if (client_is_done_ && phase_ == Phase::Idle) leave();
+  if (client_is_done_ && stream_.is_open()) on_end_of_stream();
 }
 
 void HttpConnection::on_end_of_stream() {
   client_is_done_ = true;
-  // A half-close: it may still read its answers.
+  // A half-close: it may still read its answers, those that are asked for already and those that are on their way.
   if (phase_ == Phase::Handling || (phase_ == Phase::Idle && !early_.empty())) return;
-  leave();
+  finish();
+}
+
+/// Nothing more is answered: leaves as soon as what is written has gone out.
+void HttpConnection::finish() {
+  if (phase_ != Phase::Closing) {
+    phase_ = Phase::Closing;
+    stream_.finish_writing();
+    if (stream_.unsent_bytes() > 0) server_.timeouts_stall_.arm(timeout_, server_.limits_.timeout_stall);
+  }
+  if (stream_.unsent_bytes() == 0) leave();
 }
 
 void HttpConnection::on_broken(const Error&) { leave(); }
 
 void HttpConnection::on_drained() {
-  if (phase_ == Phase::Idle) server_.timeouts_idle_.arm(timeout_, server_.limits_.timeout_idle);
+  if (phase_ == Phase::Idle) {
+    server_.timeouts_idle_.arm(timeout_, server_.limits_.timeout_idle);
+    if (!early_.empty()) return resume();
+  }
   if (phase_ == Phase::Handling) timeout_.disarm();
   if (phase_ != Phase::Closing) return;
   if (client_is_done_) return leave();
@@ -242,6 +264,8 @@ void HttpConnection::on_timeout() {
 
 void HttpConnection::leave() {
   if (!stream_.is_open()) return;
+  if (stream_.unsent_bytes() > 0)
+    stream_.reset();  // a response of which a part is missing must not end like a whole one
   abandon();
   server_.on_gone(*this);
 }

@@ -43,6 +43,8 @@ class HttpConnection final : public ListHook<>, private StreamUser, private Requ
   void on_timeout();
 
   void consume(std::span<const char> bytes);
+  void keep_early(std::span<const char> bytes);
+  void finish();
   void refuse(const Error& error);
   void send(const HttpResponse& response, bool is_streamed);
   void send_more(std::string_view bytes);
@@ -60,13 +62,14 @@ class HttpConnection final : public ListHook<>, private StreamUser, private Requ
   RequestHead head_;  // of the request being read: views of the read buffer, or of kept_ where a body follows
   KeptRequestHead kept_;
   std::string body_;
-  std::string early_;  // bytes that came while Handling
+  std::string early_;  // bytes that came while Handling, or while too much was unsent
   Error refusal_{};    // of this request, found after its head
   bool is_refused_ = false;
   bool wants_close_ = false;
   bool client_is_done_ = false;
   bool is_head_request_ = false;
   bool is_streaming_ = false;
+  bool is_consuming_ = false;  // more requests may be behind the one that is answered
 };
 
 }  // namespace holdfast

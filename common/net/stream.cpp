@@ -276,7 +276,7 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
     for (const std::string_view piece : pieces) block_->append(piece);
     return {};
   }
-  if (total <= kTurnBytesMax) {
+  if (output.waiting(*block_) + total <= kTurnBytesMax) {
     output.add(*block_, pieces);
     return {};
   }
