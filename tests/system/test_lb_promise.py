@@ -97,7 +97,10 @@ def test_retries_beyond_the_budget_wait_and_do_not_fail(start_lb, upstream):
     def flaky(request):  # closes in place of every first answer
         seen.setdefault(request.target, 0)
         seen[request.target] += 1
-        return response() if seen[request.target] > 1 else None
+        if seen[request.target] == 1:
+            return None
+        # On new connections: one that was kept and is closed costs nothing.
+        return lambda connection: connection.sendall(response(fields=[("Connection", "close")])) or "close"
 
     seen = {}
     servers = [upstream(flaky), upstream(flaky)]
