@@ -64,7 +64,8 @@ class Message:
     @property
     def fields(self):
         rows = [line.partition(b":") for line in self.head.split(b"\r\n")[1:] if line]
-        return [(name.decode("latin-1").lower(), value.strip().decode("latin-1")) for name, _, value in rows]
+        rows = [(name if colon else name + b" (no colon)", value) for name, colon, value in rows]
+        return [(name.decode("latin-1").lower(), value.strip(b" \t").decode("latin-1")) for name, value in rows]
 
     def get(self, name):
         return [value for key, value in self.fields if key == name.lower()]
@@ -167,6 +168,9 @@ class Origin:
                     return
                 if message is None:
                     return
+                if len(message.words) < 3:
+                    seen[0].append(Message(b"UNREADABLE / HTTP/1.1\r\n\r\n", b"", False))
+                    return
                 if message.words[1] == "/health":
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                     continue
@@ -210,15 +214,14 @@ def run(case, port, origin, split=False):
         wanted = max([len(o.requests) for o in case.outcomes if isinstance(o, Seen)] +
                      [o.before + 1 for o in case.outcomes if isinstance(o, Refused)] + [1])
         client.settimeout(1.5)
-        reader, answers = Reader(client), []
+        reader, answers, interim = Reader(client), [], []
         try:
             while len(answers) < wanted:
                 is_head = data.startswith(b"HEAD") and not answers
                 one = reader.message(is_response=True, to_head=is_head)
                 if one is None:
                     break
-                if int(one.words[1]) >= 200:
-                    answers.append(one)
+                (answers if int(one.words[1]) >= 200 else interim).append(one)
             is_closed = reader.is_ended
             if not is_closed:
                 client.settimeout(0.02)
@@ -228,7 +231,7 @@ def run(case, port, origin, split=False):
             return "the client got what is no HTTP"
     time.sleep(0.001)
     seen = list(origin.seen)
-    said = f"{'+'.join(one.words[1] for one in answers) or 'nothing'}{', closed' if is_closed else ''}; upstream saw {_told(seen)}"
+    said = f"{'+'.join(one.words[1] for one in interim + answers) or 'nothing'}{', closed' if is_closed else ''}; upstream saw {_told(seen)}"
     for outcome in case.outcomes:
         if _matches(outcome, answers, is_closed, extra, seen):
             return None

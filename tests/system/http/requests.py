@@ -33,7 +33,7 @@ for method in (b"FOO", b"get", b"GETT", b"X-Y!z", b"Get"):
     add(f"unknown method {method.decode()}", "9110 9.1", SHOULD, get(method=method), Refused((501, 405, 400)), seen(method.decode()), split=True)
 for name, method in (("with @", b"G@T"), ("empty", b""), ("with NUL", b"G\0T"), ("with a control byte", b"G\x01T"),
                      ("with a bracket", b"G[T"), ("with a colon", b"GET:"), ("with a slash", b"G/T"), ("beyond ASCII", b"G\xc3\xa9T")):
-    add(f"method {name}", "9110 5.6.2", MUST, get(method=method), Refused((400, 501, 405)), split=True)
+    add(f"method {name}", "9110 2.2", MUST, get(method=method), Refused((400, 501, 405, None)), split=True)
 add("CONNECT to a reverse proxy", "9110 9.3.6", OURS, b"CONNECT a:1 HTTP/1.1\r\n" + H + b"\r\n", Refused((400, 405, 501)))
 add("TRACE", "9110 9.3.8", OURS, get(method=b"TRACE"), seen("TRACE"), Refused((405, 501, 400)))
 
@@ -46,7 +46,7 @@ add("request line ended by LF", "9112 2.2", OURS, b"GET / HTTP/1.1\n" + H + b"\r
 add("empty line before the request", "9112 2.2", SHOULD, b"\r\n" + get(), seen(), split=True)
 add("two empty lines before the request", "9112 2.2", SHOULD, b"\r\n\r\n" + get(), seen(), BAD)
 add("twenty empty lines before the request", "9112 2.2", OURS, b"\r\n" * 20 + get(), BAD, seen())
-add("bare CR before the request", "9112 2.2", MUST, b"\r" + get(), BAD)
+add("bare CR before the request", "9112 3", OURS, b"\r" + get(), BAD)
 
 # --- Versions ---
 for version in (b"HTTP/2.0", b"HTTP/3.0", b"HTTP/9.9"):
@@ -54,7 +54,7 @@ for version in (b"HTTP/2.0", b"HTTP/3.0", b"HTTP/9.9"):
 add("version HTTP/1.2", "9110 2.5", OURS, get(version=b"HTTP/1.2"), Refused((505, 400)), seen())
 for version in (b"HTTP/1.10", b"HTTP/01.1", b"HTTP/1", b"HTTP/11", b"HTTP 1.1", b"http/1.1", b"Http/1.1", b"HTTP/1.1x", b"HTTP/a.b",
                 b"HTTP/1,1", b"HTTP/-1.1", b"HTTP/", b"RTSP/1.0", b"ICE/1.0", b"SIP/2.0", b"HTTP/1.\0"):
-    add(f"version {version!r}"[0:40], "9112 2.3", MUST, get(version=version), Refused((400, 505)), split=True)
+    add(f"version {version!r}"[0:40], "9112 3", SHOULD, get(version=version), Refused((400, 505)), split=True)
 add("HTTP/0.9", "9112 2.3", OURS, b"GET /\r\n\r\n", Refused((400, 505)))
 add("HTTP/1.0 without Host", "9112 3.2", MUST, b"GET / HTTP/1.0\r\n\r\n", seen())
 add("HTTP/1.0 with Host", "9112 3.2", MUST, b"GET /x HTTP/1.0\r\n" + H + b"\r\n", seen(target="/x", has=(("host", "a"),)))
@@ -73,12 +73,14 @@ for name, target in (("a fragment", b"/a#b"), ("a blank", b"/a b"), ("a NUL", b"
                      ("an authority, not of CONNECT", b"a:80"), ("an asterisk, not of OPTIONS", b"*")):
     add(f"target with {name}", "9112 3.2", SHOULD, get(target), BAD, split=name in ("a fragment", "UTF-8"))
 add("target with an escaped NUL", "3986 7.3", OURS, get(b"/a%00b"), BAD)
-add("OPTIONS *", "9112 3.2.4", MUST, get(b"*", method=b"OPTIONS"), seen("OPTIONS", "*"))
-add("absolute-form becomes origin-form", "9112 3.2.2", MUST, get(b"http://b/x?y", host=H), seen(target="/x?y", has=(("host", "b"),)), split=True)
+add("OPTIONS *", "9112 3.2.4", OURS, get(b"*", method=b"OPTIONS"), seen("OPTIONS", "*"))
+add("absolute-form becomes origin-form", "9112 3.2.2", MUST, get(b"http://a/x?y"), seen(target="/x?y", has=(("host", "a"),)), split=True)
+add("absolute-form replaces Host", "9112 3.2.2", MUST, get(b"http://b/x?y"), seen(target="/x?y", has=(("host", "b"),)), BAD, split=True)
+add("absolute-form replaces Host, never refused", "9112 3.2.2", OURS, get(b"http://b/x?y"), seen(target="/x?y", has=(("host", "b"),)))
 add("absolute-form without a path", "9112 3.2.1", MUST, get(b"http://a"), seen(has=(("host", "a"),)))
 add("absolute-form with only a query", "9112 3.2.1", MUST, get(b"http://a?x"), seen(target="/?x", has=(("host", "a"),)), BAD)
-add("absolute-form with a port", "9112 3.2.2", MUST, get(b"http://a:81/"), seen(has=(("host", "a:81"),)))
-add("absolute-form, scheme in capitals", "3986 3.1", MUST, get(b"HTTP://a/"), seen(has=(("host", "a"),)))
+add("absolute-form with a port", "9112 3.2.2", OURS, get(b"http://a:81/"), seen(has=(("host", "a:81"),)))
+add("absolute-form, scheme in capitals", "9112 3.2.2", MUST, get(b"HTTP://a/"), seen(has=(("host", "a"),)))
 add("absolute-form without Host", "9112 3.2", MUST, get(b"http://a/", host=b""), BAD)
 for name, target in (("userinfo", b"http://u@a/"), ("a password", b"http://u:p@a/"), ("no host", b"http:///a"), ("one slash", b"http:/a"),
                      ("a port of letters", b"http://a:x/"), ("a port too large", b"http://a:99999/"), ("another scheme", b"ftp://a/"),
@@ -92,28 +94,40 @@ add("no Host", "9112 3.2", MUST, get(host=b""), BAD, split=True)
 add("two Hosts", "9112 3.2", MUST, get(host=H + b"Host: b\r\n"), BAD, split=True)
 add("the same Host twice", "9112 3.2", MUST, get(host=H + H), BAD)
 add("two Hosts, spelled differently", "9112 3.2", MUST, get(host=H + b"hOST: b\r\n"), BAD)
-for name, host in (("a blank in it", b"a b"), ("an at", b"u@a"), ("a slash", b"a/b"), ("a comma", b"a,b"), ("a port of letters", b"a:x"),
+for name, host in (("a blank in it", b"a b"), ("an at", b"u@a"), ("a slash", b"a/b"), ("a port of letters", b"a:x"),
                    ("two ports", b"a:1:2"), ("an open bracket", b"[::1"), ("bytes behind a bracket", b"[::1]a"), ("a question mark", b"a?b"),
                    ("a hash", b"a#b"), ("a backslash", b"a\\b"), ("quotes", b'"a"'), ("angle brackets", b"<a>"), ("UTF-8", b"\xc3\xa9"),
-                   ("a control byte", b"a\x01"), ("a NUL", b"a\0b"), ("a tab in it", b"a\tb"), ("a port too large", b"a:70000"),
+                   ("a control byte", b"a\x01"), ("a NUL", b"a\0b"), ("a tab in it", b"a\tb"),
                    ("a scheme", b"http://a")):
     add(f"Host with {name}", "9112 3.2", MUST, get(host=b"Host: " + host + b"\r\n"), BAD)
+for name, host in (("a comma", b"a,b"), ("a port too large", b"a:70000")):  # the grammar has them; nobody is called so
+    add(f"Host with {name}", "9112 3.2", OURS, get(host=b"Host: " + host + b"\r\n"), BAD)
 for host in ("a.example", "A.Example:8080", "[::1]", "[2001:db8::1]:80", "127.0.0.1:1", "a_b", "a:"):
-    add(f"Host {host}", "9110 7.2", MUST, get(host=f"Host: {host}\r\n".encode()), seen(has=(("host", host),)),
+    # Nothing obliges a gateway to keep the port.
+    add(f"Host {host}", "9110 7.2", OURS if host.rstrip(":").rpartition(":")[2].isdigit() else MUST, get(host=f"Host: {host}\r\n".encode()), seen(has=(("host", host),)),
         seen(has=(("host", host.lower()),)), seen(has=(("host", host.rstrip(":")),)))
 add("Host in capitals, padded", "9110 5.1", MUST, get(host=b"HOST: \t a \t\r\n"), seen(has=(("host", "a"),)), split=True)
 
 # --- Fields ---
-for name, line in (("a blank before the colon", b"X : a"), ("a tab before the colon", b"X\t: a"), ("a name of nothing", b": a"), ("no colon", b"X"),
-                   ("a blank in the name", b"X Y: a"), ("a NUL in the name", b"X\0: a"), ("a NUL in the value", b"X: a\0b"),
-                   ("a bare CR in the value", b"X: a\rb"), ("a bare CR before a field", b"X: a\rHost: b"), ("two CR", b"X: a\r")):
-    add(f"field with {name}", "9112 5", MUST, get(fields=line + b"\r\n"), BAD, split=True)
+for name, line in (("a blank before the colon", b"X : a"), ("a tab before the colon", b"X\t: a")):
+    add(f"field with {name}", "9112 5.1", MUST, get(fields=line + b"\r\n"), BAD, split=True)
+# It may be left out; it must not be forwarded as it is.
+for name, line, field in (("a name of nothing", b": a", ""), ("no colon", b"X", "x (no colon)"), ("a blank in the name", b"X Y: a", "x y"),
+                          ("a NUL in the name", b"X\0: a", "x\0")):
+    add(f"field with {name}", "9110 2.2", MUST, get(fields=line + b"\r\n"), BAD, seen(hasnt=(field,)))
+    add(f"field with {name} is refused", "9112 5", OURS, get(fields=line + b"\r\n"), BAD, split=True)
+for name, line, value in (("a NUL in the value", b"X: a\0b", "a b"), ("a bare CR in the value", b"X: a\rb", "a b"),
+                          ("a bare CR before a field", b"X: a\rHost: b", "a Host: b"), ("two CR", b"X: a\r", "a")):
+    add(f"field with {name}", "9110 5.5", MUST, get(fields=line + b"\r\n"), BAD, seen(has=(("x", value),)))
+    add(f"field with {name} is refused", "9110 5.5", OURS, get(fields=line + b"\r\n"), BAD, split=True)
 for name, line in (("DEL in the value", b"X: a\x7f"), ("a control byte in the value", b"X: a\x01b"), ("an escape in the value", b"X: \x1b[0m"),
                    ("a vertical tab in the value", b"X: a\x0bb"), ("an at in the name", b"X@: a"), ("a bracket in the name", b"[X]: a"),
                    ("UTF-8 in the name", b"\xc3\xa9: a"), ("a slash in the name", b"a/b: c"), ("quotes in the name", b'"X": a')):
     add(f"field with {name}", "9110 5.5", SHOULD, get(fields=line + b"\r\n"), BAD)
 for name, lines in (("a blank", b"X: a\r\n b\r\n"), ("a tab", b"X: a\r\n\tb\r\n"), ("nothing before it", b"X:\r\n b\r\n")):
-    add(f"folded line with {name}", "9112 5.2", MUST, get(fields=lines), BAD, seen(has=(("x", "a b"),)), seen(has=(("x", "b"),)), split=True)
+    unfolded = [first + " " * count + tab + "b" for first in ("a", "") for count in range(5) for tab in ("", "\t") if count + len(tab)] + ["b"]
+    add(f"folded line with {name}", "9112 5.2", MUST, get(fields=lines), BAD, *(seen(has=(("x", value),)) for value in unfolded))
+    add(f"folded line with {name} is refused", "9112 5.2", OURS, get(fields=lines), BAD, split=True)
 add("folded Content-Length", "9112 5.2", MUST, post(b"Content-Length:\r\n 3\r\n", b"abc"), BAD, seen("POST", "/p", b"abc"))
 add("folded Transfer-Encoding", "9112 5.2", MUST, post(b"Transfer-Encoding:\r\n chunked\r\n", b"0\r\n\r\n"), BAD, seen("POST", "/p"))
 add("first field line begins with a blank", "9112 2.2", MUST, b"GET / HTTP/1.1\r\n X: a\r\n" + H + b"\r\n", BAD,
@@ -121,14 +135,14 @@ add("first field line begins with a blank", "9112 2.2", MUST, b"GET / HTTP/1.1\r
 add("line ended by LF", "9112 2.2", OURS, b"GET / HTTP/1.1\r\nHost: a\n\r\n", BAD)
 add("head ended by LF", "9112 2.2", OURS, b"GET / HTTP/1.1\r\n" + H + b"\n", BAD)
 add("head ended by CR CR LF", "9112 2.2", MUST, b"GET / HTTP/1.1\r\n" + H + b"\r\r\n", BAD)
-add("a request behind CR LF CR X", "9112 2.2", MUST, b"GET / HTTP/1.1\r\n" + H + b"\r\n\rXGET /b HTTP/1.1\r\n" + H + b"\r\n",
+add("a request behind CR LF CR X", "9112 3", OURS, b"GET / HTTP/1.1\r\n" + H + b"\r\n\rXGET /b HTTP/1.1\r\n" + H + b"\r\n",
     Refused((400, 501), before=1), BAD)
 add("empty value", "9110 5.5", MUST, get(fields=b"X:\r\n"), seen(has=(("x", ""),)), split=True)
 add("value padded by blanks and tabs", "9112 5.1", MUST, get(fields=b"X: \t a b\t \r\n"), seen(has=(("x", "a b"),)), split=True)
 add("no blank behind the colon", "9112 5.1", MUST, get(fields=b"X:a\r\n"), seen(has=(("x", "a"),)))
 add("colons in a value", "9112 5.1", MUST, get(fields=b"X: a:b:c\r\n"), seen(has=(("x", "a:b:c"),)))
 add("Latin-1 in a value passes", "9110 5.5", SHOULD, get(fields=b"X: \xe9\r\n"), seen(has=(("x", "\xe9"),)))
-add("every token byte in a name", "9110 5.6.2", MUST, get(fields=b"X!#$%&'*+-.^`|~9: a\r\n"), seen(has=(("x!#$%&'*+-.^`|~9", "a"),)))
+add("every token byte in a name", "9110 5.1", MUST, get(fields=b"X!#$%&'*+-.^`|~9: a\r\n"), seen(has=(("x!#$%&'*+-.^`|~9", "a"),)))
 add("repeated fields stay", "9110 5.3", MUST, get(fields=b"X: a\r\nX: b\r\n"), seen(has=(("x", "a"), ("x", "b"))), seen(has=(("x", "a, b"),)))
 add("one field too large", "6585 5", SHOULD, get(fields=b"X: " + b"a" * 70_000 + b"\r\n"), Refused((431, 400, 413)))
 add("too many fields", "6585 5", OURS, get(fields=b"X: a\r\n" * 3000), Refused((431, 400, 413)))
@@ -137,9 +151,9 @@ add("a field of 4000 bytes", "9110 5.4", SHOULD, get(fields=b"X: " + b"a" * 4000
 # --- Hop by hop ---
 for line, name in ((b"Connection: X-A\r\nX-A: 1\r\n", "x-a"), (b"Connection: x-a, close\r\nX-A: 1\r\n", "x-a"),
                    (b"Connection: X-B\r\nConnection: X-A\r\nX-A: 1\r\nX-B: 1\r\n", "x-a"), (b"connection:,, x-a ,\r\nX-A: 1\r\n", "x-a"),
-                   (b"Keep-Alive: timeout=5\r\nConnection: keep-alive\r\n", "keep-alive"), (b"TE: deflate\r\nConnection: TE\r\n", "te"),
-                   (b"Upgrade: foo\r\nConnection: x\r\n", "upgrade")):
+                   (b"Keep-Alive: timeout=5\r\nConnection: keep-alive\r\n", "keep-alive"), (b"TE: deflate\r\nConnection: TE\r\n", "te")):
     add(f"Connection: {line[:44]!r}", "9110 7.6.1", MUST, get(fields=line), seen(hasnt=(name,)))
+add("Upgrade that Connection does not name ends here", "9110 7.6.1", SHOULD, get(fields=b"Upgrade: foo\r\nConnection: x\r\n"), seen(hasnt=("upgrade",)))
 add("Proxy-Connection ends here", "9112 C.2.2", SHOULD, get(fields=b"Proxy-Connection: keep-alive\r\n"), seen(hasnt=("proxy-connection",)))
 for name in ("Host", "Content-Length"):
     add(f"Connection cannot take away {name}", "9110 7.6.1", MUST, post(f"Connection: {name}\r\nContent-Length: 3\r\n".encode(), b"abc"),
@@ -153,7 +167,8 @@ add("leading zeros", "9110 8.6", MUST, post(b"Content-Length: 0003\r\n", b"abc")
 add("GET with a body", "9110 9.3.1", MUST, get(fields=b"Content-Length: 3\r\n") + b"abc", seen(body=b"abc"), BAD)
 for value in (b"+3", b"-3", b"0x3", b"3.0", b"3a", b"a", b"", b"3 3", b"3;3", b"3\t3", b"1e1", b"3,4", b"'3'", b'"3"', b"3-", b"\x0b3",
               b"18446744073709551616", b"18446744073709551619", b"99999999999999999999999", b"-0", b"_3", b"\xd9\xa3"):
-    add(f"Content-Length: {value!r}"[0:50], "9112 6.3", MUST, post(b"Content-Length: " + value + b"\r\n", b"abc"), Refused((400, 413)))
+    add(f"Content-Length: {value!r}"[0:50], "9112 6.3", MUST, post(b"Content-Length: " + value + b"\r\n", b"abc"),
+        Refused((400, 413, None) if len(value) > 15 else (400, 413)))
 add("Content-Length: 3, 3", "9112 6.3", MUST, post(b"Content-Length: 3, 3\r\n", b"abc"), BAD, seen("POST", "/p", b"abc", has=(("content-length", "3"),)))
 add("Content-Length twice, the same", "9112 6.3", MUST, post(b"Content-Length: 3\r\n" * 2, b"abc"), BAD, seen("POST", "/p", b"abc"))
 for a, b in ((3, 4), (4, 3), (0, 3), (3, 0)):
@@ -183,10 +198,11 @@ for name, body in (("size of letters", b"Z\r\n"), ("negative size", b"-1\r\n"), 
                    ("size of 17 f", b"fffffffffffffffff\r\n"), ("blank before the size", b" 3\r\nabc\r\n0\r\n\r\n"),
                    ("other bytes for CR LF behind the data", b"3\r\nabcXX0\r\n\r\n"), ("data longer than its size", b"3\r\nabcd\r\n0\r\n\r\n"),
                    ("nothing behind the data", b"3\r\nabc0\r\n\r\n"), ("bare CR behind the size", b"3\rabc\r\n0\r\n\r\n"),
-                   ("size and comma", b"3,3\r\nabc\r\n0\r\n\r\n"), ("NUL in the size", b"3\0\r\nabc\r\n0\r\n\r\n"), ("underscore in the size", b"1_0\r\nabc\r\n"),
-                   ("CR in an extension", b"3;a\rb\r\nabc\r\n0\r\n\r\n"), ("NUL in an extension", b"3;a\0\r\nabc\r\n0\r\n\r\n")):
-    add(f"chunk: {name}", "9112 7.1", MUST, CHUNKED + body, Refused((400, 413, None)), split=True)
-for name, body in (("LF behind the size", b"3\nabc\r\n0\r\n\r\n"), ("LF behind the data", b"3\r\nabc\n0\r\n\r\n"), ("LF in an extension", b"3;a\nb\r\nabc\r\n0\r\n\r\n"),
+                   ("size and comma", b"3,3\r\nabc\r\n0\r\n\r\n"), ("NUL in the size", b"3\0\r\nabc\r\n0\r\n\r\n"), ("underscore in the size", b"1_0\r\nabc\r\n")):
+    add(f"chunk: {name}", "9112 7.1", MUST, CHUNKED + body, Refused((400, 413, 500, 502, None)))
+    add(f"chunk: {name}, the client's fault", "9112 7.1", OURS, CHUNKED + body, Refused((400, 413, None)), split=True)
+for name, body in (("CR in an extension", b"3;a\rb\r\nabc\r\n0\r\n\r\n"), ("NUL in an extension", b"3;a\0\r\nabc\r\n0\r\n\r\n"),
+                   ("LF behind the size", b"3\nabc\r\n0\r\n\r\n"), ("LF behind the data", b"3\r\nabc\n0\r\n\r\n"), ("LF in an extension", b"3;a\nb\r\nabc\r\n0\r\n\r\n"),
                    ("LF at the end", b"3\r\nabc\r\n0\r\n\n"), ("blank behind the size", b"3 \r\nabc\r\n0\r\n\r\n"),
                    ("tab behind the size", b"3\t\r\nabc\r\n0\r\n\r\n"), ("empty extension", b"3;\r\nabc\r\n0\r\n\r\n")):
     add(f"chunk: {name}", "9112 7.1", OURS, CHUNKED + body, Refused((400, None)), split=True)
