@@ -11,8 +11,10 @@ namespace {
 bool goes_on(const MessageHead& head, const Field& field) {
   if (is_hop_by_hop(field.id)) return false;
   if (head.connection.empty()) return true;
-  // A client may name its own fields for removal, but not those that make the request what it is.
-  if (field.id == FieldId::Host || field.id == FieldId::ContentLength) return true;
+  // A client may name its own fields for removal, but not those that make the request what it is. Without its key the
+  // server would do twice what lb, which knows the key, tries twice.
+  if (field.id == FieldId::Host || field.id == FieldId::ContentLength || field.id == FieldId::IdempotencyKey)
+    return true;
   return !connection_names(head, field.name);
 }
 
@@ -51,6 +53,7 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
   const std::string_view request_id = request_id_of(head, client);
   bool has_forwarded_proto = false;
   bool has_forwarded_host = false;
+  // Who asks is not for Connection to take away: a client's own may have come through a trusted proxy unread.
   for (const Field& field : head.fields) {
     switch (field.id) {
       case FieldId::Host:
@@ -67,11 +70,13 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
       case FieldId::XForwardedProto:
         if (!client.is_trusted) continue;
         has_forwarded_proto = true;
-        break;
+        writer.field(field.name, field.value);
+        continue;
       case FieldId::XForwardedHost:
         if (!client.is_trusted) continue;
         has_forwarded_host = true;
-        break;
+        writer.field(field.name, field.value);
+        continue;
       case FieldId::XRequestId:
         continue;
       default:

@@ -71,6 +71,24 @@ TEST_CASE("a stranger does not say where it comes from, a trusted proxy does") {
   CHECK(has_line(trusted, "X-Request-ID: theirs"));
 }
 
+TEST_CASE("Connection takes away neither who asks nor the key that a retry rests on") {
+  constexpr std::string_view kNames =
+      "X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Request-ID, Idempotency-Key";
+  const std::vector<Field> fields{field("X-Forwarded-For", "6.6.6.6"), field("X-Forwarded-Proto", "https"),
+                                  field("X-Forwarded-Host", "a"),      field("X-Request-ID", "theirs"),
+                                  field("Idempotency-Key", "k"),       field("Connection", kNames)};
+  const std::string trusted = forwarded(fields, kTrusted, "/", kNames);
+  for (const char* kept : {"X-Forwarded-For: 6.6.6.6, 10.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: a",
+                           "X-Request-ID: theirs", "Idempotency-Key: k"}) {
+    CHECK_MESSAGE(has_line(trusted, kept), kept);
+  }
+  const std::string stranger = forwarded(fields, kStranger, "/", kNames);
+  for (const char* kept :
+       {"X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: http", "X-Request-ID: made", "Idempotency-Key: k"}) {
+    CHECK_MESSAGE(has_line(stranger, kept), kept);
+  }
+}
+
 TEST_CASE("the authority of an absolute-form target is the Host") {
   CHECK(has_line(forwarded({field("Host", "other")}, kStranger, "http://real.example:81/x"), "Host: real.example:81"));
 }
