@@ -84,8 +84,8 @@ tl::expected<ListRequest, std::vector<FieldError>> parse_list(std::string_view q
         request.tags.push_back(value);
       }
     } else if (name == "orderBy") {
-      const auto found =
-          std::find_if(kOrders.begin(), kOrders.end(), [&](const Order& each) { return each.name == value; });
+      const auto found = std::find_if(kOrders.begin(), kOrders.end(),
+                                      [&wanted = value](const Order& each) { return each.name == wanted; });
       if (found == kOrders.end()) {
         wrong(name, "allowed: dateCreated-DESC, dateCreated-ASC, shortCode-ASC, shortCode-DESC");
       } else {

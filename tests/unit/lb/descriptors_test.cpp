@@ -17,9 +17,9 @@ Settings settings_with(std::size_t connections, std::size_t servers) {
 }  // namespace
 
 TEST_CASE("all shares together fit into the descriptors, with a connection to a server for each client") {
-  for (const std::size_t files : {128, 256, 1024, 20'000, 1'000'000}) {
-    for (const std::size_t workers : {1, 2, 4}) {
-      for (const std::size_t servers : {1, 2, 20}) {
+  for (const std::size_t files : {128UL, 256UL, 1024UL, 20'000UL, 1'000'000UL}) {
+    for (const std::size_t workers : {1UL, 2UL, 4UL}) {
+      for (const std::size_t servers : {1UL, 2UL, 20UL}) {
         const Settings settings = settings_with(1'000'000, servers);
         const auto shares = share_descriptors(files, settings, workers);
         CAPTURE(files);

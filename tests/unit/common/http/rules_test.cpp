@@ -78,7 +78,9 @@ TEST_CASE("a request that is no good is told apart from one that is not done her
       {"SSH-2.0-OpenSSH", Code::BadMessage},
       {"\x16\x03\x01\x02\x01\x01", Code::BadMessage},
   };
-  for (const auto& [line, code] : cases) {
+  for (const auto& row : cases) {
+    const auto& line = row.first;
+    const auto& code = row.second;
     for (const std::size_t step : kSteps) {
       CAPTURE(line);
       CAPTURE(step);
