@@ -131,7 +131,7 @@ bool Control::open_admin() {
                 }});
   });
   admin_api_ = std::make_unique<AdminApi>(
-      *snapshot_, *health_, registry_,
+      loop_, timeouts_, *snapshot_, *health_, registry_,
       AdminApi::Control{
           .is_ready = [this] { return stage_ == Stage::Serving; },
           .is_draining = [this] { return stage_ > Stage::Serving; },

@@ -1,95 +1,45 @@
 #include "lb/admin/api.h"
 
+#include "common/log.h"
 #include "lb/admin/page.h"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
 #include <array>
-#include <chrono>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace holdfast::lb {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
-constexpr std::array<std::string_view, 7> kPaths{"/",          "/metrics", "/healthz",        "/readyz",
-                                                 "/upstreams", "/config",  "/debug/exchanges"};
+constexpr std::array<std::string_view, 8> kPaths{
+    "/reverse_proxy/upstreams", "/", "/metrics", "/healthz", "/readyz", "/upstreams", "/config", "/debug/exchanges"};
 
 void send_text(Responder& responder, int status, std::string_view text, std::string_view type = kText) {
   const Field no_store{"Cache-Control", "no-store", FieldId::Other};
   responder.send({.status = status, .content_type = type, .fields = {&no_store, 1}, .body = text});
 }
 
-std::string rfc3339(std::chrono::system_clock::time_point at) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000);
-}
-
-/// The sum over the workers.
-template <class Pick>
-auto sum(const Server& server, Pick pick) {
-  decltype(pick(*server.counters().front())) all = 0;
-  for (const auto& counters : server.counters()) all += pick(*counters);
-  return all;
-}
-
-std::uint64_t failures(const Server& server) {
-  return sum(server, [](const ServerCounters& counters) {
-    std::uint64_t all = 0;
-    for (std::size_t i = 0; i < counters.attempts.size(); ++i) {
-      if (is_failure(static_cast<AttemptResult>(i))) all += counters.attempts[i].value();
-    }
-    return all;
-  });
-}
-
-Json server_json(const Server& server, const ServerHealth* health) {
-  HistogramSnapshot first_byte;
-  for (const auto& counters : server.counters()) first_byte += counters->first_byte.snapshot();
-  Json json{
-      {"name", server.name()},
-      {"address", server.address().text()},
-      {"state", state_name(server.state())},
-      {"weight", server.weight()},
-      {"in_flight", sum(server, [](const ServerCounters& c) { return c.in_flight.value(); })},
-      {"requests", sum(server, [](const ServerCounters& c) { return c.requests.value(); })},
-      {"failures", failures(server)},
-      {"latency_ms",
-       {{"p50", first_byte.quantile(0.5) * 1e3},
-        {"p90", first_byte.quantile(0.9) * 1e3},
-        {"p99", first_byte.quantile(0.99) * 1e3}}},
-  };
-  if (health == nullptr) return json;
-  json["since"] = rfc3339(health->since());
-  json["reason"] = health->reason();
-  json["last_probe"] = health->last_probe();
-  Json history = Json::array();
-  for (const Transition& one : health->history().entries()) {
-    history.push_back({{"time", rfc3339(one.at)},
-                       {"from", state_name(one.from)},
-                       {"to", state_name(one.to)},
-                       {"reason", one.reason}});
-  }
-  json["history"] = std::move(history);
-  return json;
-}
-
 }  // namespace
 
 void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   const std::string_view path = request.path;
+  const bool is_reading = request.head.method == Method::Get || request.head.method == Method::Head;
+  if (!is_reading) {
+    if (const auto refused = guard_.judge(request)) return send_error(responder, refused->status, refused->why);
+  }
+  constexpr std::string_view kServers = "/upstreams/";
+  if (path.starts_with(kServers))
+    return servers_.on_request(request, path.substr(kServers.size()), std::move(responder));
+  if (path == "/log-level") return set_log_level(request, responder);
   bool is_known = false;
   for (const std::string_view known : kPaths) is_known = is_known || known == path;
   if (!is_known) {
     return send_text(responder, 404,
-                     "Nothing here. There are: / /metrics /healthz /readyz /upstreams /config /debug/exchanges\n");
+                     "Nothing here. There are: / /metrics /healthz /readyz /upstreams /upstreams/POOL/SERVER "
+                     "/reverse_proxy/upstreams /config /debug/exchanges; PUT /log-level\n");
   }
-  if (request.head.method != Method::Get && request.head.method != Method::Head) {
+  if (!is_reading) {
     const Field allow{"Allow", "GET, HEAD", FieldId::Other};
     return responder.send(
         {.status = 405, .content_type = kText, .fields = {&allow, 1}, .body = "Only GET and HEAD.\n"});
@@ -101,6 +51,7 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   }
   if (path == "/metrics") return send_text(responder, 200, registry_.text(), Registry::kContentType);
   if (path == "/upstreams") return send_text(responder, 200, upstreams_json(), kJson);
+  if (path == "/reverse_proxy/upstreams") return send_text(responder, 200, caddy_json(), kJson);
   if (path == "/config") return send_text(responder, 200, control_.config(), "application/yaml");
   if (path == "/") {
     return send_text(responder, 200, status_page(snapshot_, health_), "text/html; charset=utf-8");
@@ -108,6 +59,30 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   // A std::function must be copyable, a Responder is not.
   auto kept = std::make_shared<Responder>(std::move(responder));
   control_.describe_exchanges([kept](std::string text) { send_text(*kept, 200, text); });
+}
+
+/// As Caddy's admin port has it, with the state beside: its users' scripts go on.
+std::string AdminApi::caddy_json() const {
+  Json all = Json::array();
+  for (const auto& pool : snapshot_.pools) {
+    for (const auto& server : pool->servers()) {
+      all.push_back({{"address", server->authority()},
+                     {"num_requests", server->in_flight()},
+                     {"fails", server_json(*server, nullptr)["failures"]},
+                     {"healthy", server->state() == State::Healthy}});
+    }
+  }
+  return print(all);
+}
+
+void AdminApi::set_log_level(const HttpRequest& request, Responder& responder) {
+  if (request.head.method != Method::Put) return send_error(responder, 405, "only PUT here", "PUT");
+  const Json body = Json::parse(request.body, nullptr, false);
+  const bool is_well = body.is_object() && body.contains("level") && body["level"].is_string() &&
+                       log::set_level(body["level"].get<std::string>());
+  if (!is_well) return send_error(responder, 400, "send {\"level\": \"debug\", \"info\", \"warn\" or \"error\"}");
+  log::info("log level", {{"level", body["level"].get<std::string>()}});
+  send_text(responder, 200, print(body), kJson);
 }
 
 std::string AdminApi::upstreams_json() const {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "common/http/server.h"
+#include "lb/admin/guard.h"
 #include "lb/admin/metrics.h"
+#include "lb/admin/server_control.h"
 #include "lb/health/monitor.h"
 
 #include <functional>
@@ -22,18 +24,28 @@ class AdminApi final : public HttpHandler {
     std::function<void(std::function<void(std::string)>)> describe_exchanges;
   };
 
-  AdminApi(const Snapshot& snapshot, const HealthMonitor& health, const Registry& registry, Control control)
-      : snapshot_(snapshot), health_(health), registry_(registry), control_(std::move(control)) {}
+  AdminApi(Loop& loop, Timeouts& timeouts, const Snapshot& snapshot, HealthMonitor& health, const Registry& registry,
+           Control control)
+      : snapshot_(snapshot),
+        health_(health),
+        registry_(registry),
+        control_(std::move(control)),
+        guard_(snapshot.settings.admin, snapshot.settings.admin_token),
+        servers_(loop, timeouts, snapshot, health) {}
 
   void on_request(const HttpRequest& request, Responder responder) override;
 
  private:
   std::string upstreams_json() const;
+  std::string caddy_json() const;
+  void set_log_level(const HttpRequest& request, Responder& responder);
 
   const Snapshot& snapshot_;
   const HealthMonitor& health_;
   const Registry& registry_;
   Control control_;
+  AdminGuard guard_;
+  ServerControl servers_;
 };
 
 }  // namespace holdfast::lb

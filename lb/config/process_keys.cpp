@@ -78,6 +78,10 @@ void describe(Keys& keys, AdminView& view) {
       "listen", "where metrics, health and the upstreams' state are served", kListenAllowed,
       [&view = view.settings.admin](std::string_view text) { return parse_listen(view, text); },
       [&view = view.settings.admin] { return view.is_set() ? view.text() : std::string(); });
+  keys.add("token", view.settings.admin_token,
+           "wanted as 'Authorization: Bearer' of who changes state there; off loopback nobody may without")
+      .env("LB_ADMIN_TOKEN")
+      .secret();
 }
 
 struct LogView {

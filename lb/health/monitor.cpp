@@ -83,6 +83,29 @@ void ServerHealth::collect_failures() {
   }
 }
 
+void ServerHealth::set_admin(Admin admin) {
+  facts_.admin = admin;
+  switch (admin) {
+    case Admin::Enabled:
+      if (prober_ != nullptr) prober_->probe_now();  // what was known of it may be old
+      return update("the operator enabled it");
+    case Admin::Draining:
+      return update("the operator drains it");
+    case Admin::Down:
+      return update("the operator disabled it");
+  }
+}
+
+void ServerHealth::set_weight(unsigned weight) {
+  log::info("upstream weight", {{"pool", pool_.name()},
+                                {"server", server_.name()},
+                                {"from", server_.weight()},
+                                {"to", weight},
+                                {"why", "the operator set it"}});
+  server_.publish_weight(weight, 100);
+  changed_();
+}
+
 void ServerHealth::on_ejection_over() { update("the ejection is over"); }
 
 void ServerHealth::update(std::string reason) {
@@ -142,6 +165,13 @@ void HealthMonitor::finish_first_round() {
 
 void HealthMonitor::collect_failures() {
   for (const auto& server : servers_) server->collect_failures();
+}
+
+ServerHealth* HealthMonitor::find(std::string_view pool, std::string_view server) const {
+  for (const auto& one : servers_) {
+    if (one->pool().name() == pool && one->server().name() == server) return one.get();
+  }
+  return nullptr;
 }
 
 const ServerHealth* HealthMonitor::of(const Server& server) const {

@@ -28,6 +28,12 @@ class ServerHealth final : private Prober::User {
   /// Looks at what the workers have counted since the last call.
   void collect_failures();
 
+  /// The operator's word.
+  void set_admin(Admin admin);
+  void set_weight(unsigned weight);
+
+  const ServerPool& pool() const { return pool_; }
+  const ServerFacts& facts() const { return facts_; }
   Server& server() { return server_; }
   const Server& server() const { return server_; }
   const Prober* prober() const { return prober_.get(); }
@@ -75,6 +81,8 @@ class HealthMonitor {
   const std::vector<std::unique_ptr<ServerHealth>>& servers() const { return servers_; }
   /// A server's record; null where it is not one of ours.
   const ServerHealth* of(const Server& server) const;
+  /// By the names of pool and server; null where there is none.
+  ServerHealth* find(std::string_view pool, std::string_view server) const;
 
  private:
   void on_probed();

@@ -5,6 +5,7 @@
 #include "common/http/client.h"
 #include "lb/pool/server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <random>
@@ -64,6 +65,12 @@ class Prober final : private HttpCall::User {
   void probe_now();
   /// The next probe comes sooner: within kDoubtInterval.
   void hurry();
+
+  /// Until the next probe; 0 while one is under way.
+  std::chrono::milliseconds next_in() const {
+    return due_.is_armed() ? std::chrono::milliseconds(std::max(due_.deadline() - loop_.now(), LoopClock::duration(0)))
+                           : std::chrono::milliseconds(0);
+  }
 
   const ProbeVerdict& verdict() const { return verdict_; }
   std::uint64_t count(ProbeResult result) const { return counts_[static_cast<std::size_t>(result)]; }

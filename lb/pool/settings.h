@@ -140,7 +140,8 @@ struct ShutdownSettings {
 struct Settings {
   Address listen;
   Address admin;
-  unsigned workers = 0;  // 0: one a core
+  std::string admin_token;  // wanted of whoever changes state, always off loopback; empty: none is configured
+  unsigned workers = 0;     // 0: one a core
   std::string log_level = "info";
   ShutdownSettings shutdown;
   std::vector<Network> trusted_proxies;

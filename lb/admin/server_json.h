@@ -1,0 +1,22 @@
+// A server as the admin port tells of it.
+// Thread: control.
+#pragma once
+
+#include "lb/health/monitor.h"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace holdfast::lb {
+
+using Json = nlohmann::ordered_json;
+
+std::string rfc3339(std::chrono::system_clock::time_point at);
+Json server_json(const Server& server, const ServerHealth* health);
+/// Why it is in its state, by which rule and numbers, what would change that, and what it gets of the traffic.
+Json explain_json(const ServerPool& pool, const Server& server, const ServerHealth& health);
+/// Pretty, and never in want of valid UTF-8.
+std::string print(const Json& json);
+
+}  // namespace holdfast::lb
