@@ -144,7 +144,7 @@ def test_the_admin_port_tells_everything(start_lb, upstream):
     assert ask(lb.admin, "/debug/exchanges")[0] == 200
     assert ask(lb.admin, "/nothing")[0] == 404
     client = Client(lb.admin)
-    client.send("POST /upstreams HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    client.send("POST /upstreams HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 0\r\n\r\n" % lb.admin)
     assert client.response()[0] == 405
     assert lb.metric("lb_requests_total", pool="default", code="200") == 3
     assert lb.metric("lb_upstream_responses_total", upstream="one", code_class="2xx") == 3
