@@ -1,4 +1,5 @@
 """Cases of HTTP as data, and what runs one of them against any proxy: bytes in, what the upstream saw, what the client saw."""
+import select
 import socket
 import threading
 import time
@@ -76,6 +77,7 @@ class Reader:
 
     def __init__(self, connection):
         self.connection, self.data, self.is_ended = connection, b"", False
+        self.is_busy = False  # a message is under way, or its answer
 
     def more(self):
         try:
@@ -139,6 +141,7 @@ class Origin:
 
     def __init__(self):
         self.seen, self.answer, self.split = [], None, False
+        self.served = {}  # by connection: its Reader, while a thread serves it
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -153,38 +156,67 @@ class Origin:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
-        with connection:
-            reader = Reader(connection)
-            while True:
-                seen = [self.seen]
+        reader = self.served[connection] = Reader(connection)
+        try:
+            with connection:
+                self.serve_requests(connection, reader)
+        finally:
+            del self.served[connection]
 
-                def began():
-                    seen[0] = self.seen  # of the case that it began in, however late its end is seen
+    def settle(self):
+        """Waits until all that was sent here has been looked at: the end of a cut request may come late."""
+        deadline = time.monotonic() + 2
+        while not self.is_idle() and time.monotonic() < deadline:
+            time.sleep(0.0005)
 
-                try:
-                    message = reader.message(on_head=began)
-                except (ValueError, IndexError):
-                    seen[0].append(Message(b"UNREADABLE / HTTP/1.1\r\n\r\n", b"", False))
+    def is_idle(self):
+        if select.select([self.listener], [], [], 0)[0]:
+            return False
+        for connection, reader in list(self.served.items()):
+            if reader.is_busy or reader.data:
+                return False
+            try:
+                connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                return False  # something, or its end, has come and was not taken yet
+            except BlockingIOError:
+                continue
+            except OSError:
+                return False
+        return True
+
+    def serve_requests(self, connection, reader):
+        while True:
+            seen = [self.seen]
+            reader.is_busy = False
+
+            def began():
+                reader.is_busy = True
+                seen[0] = self.seen
+
+            try:
+                message = reader.message(on_head=began)
+            except (ValueError, IndexError):
+                seen[0].append(Message(b"UNREADABLE / HTTP/1.1\r\n\r\n", b"", False))
+                return
+            if message is None:
+                return
+            if len(message.words) < 3:
+                seen[0].append(Message(b"UNREADABLE / HTTP/1.1\r\n\r\n", b"", False))
+                return
+            if message.words[1] == "/health":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                continue
+            seen[0].append(message)
+            if not message.is_whole:
+                return
+            try:
+                if self.answer is not None and message.words[1] == "/case":
+                    send(connection, self.answer, self.split)
                     return
-                if message is None:
-                    return
-                if len(message.words) < 3:
-                    seen[0].append(Message(b"UNREADABLE / HTTP/1.1\r\n\r\n", b"", False))
-                    return
-                if message.words[1] == "/health":
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                    continue
-                seen[0].append(message)
-                if not message.is_whole:
-                    return
-                try:
-                    if self.answer is not None and message.words[1] == "/case":
-                        send(connection, self.answer, self.split)
-                        return
-                    body = b"" if message.words[0] == "HEAD" else b"ok"
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + body)
-                except OSError:
-                    return
+                body = b"" if message.words[0] == "HEAD" else b"ok"
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + body)
+            except OSError:
+                return
 
     def close(self):
         self.listener.close()
@@ -202,6 +234,7 @@ def send(connection, data, split):
 
 def run(case, port, origin, split=False):
     """None where the case came out as one of its outcomes, else what happened."""
+    origin.settle()
     origin.seen, origin.answer, origin.split = [], case.send if case.is_response else None, split
     client = socket.create_connection(("127.0.0.1", port), 3)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -230,8 +263,7 @@ def run(case, port, origin, split=False):
         except (ValueError, IndexError):
             return "the client got what is no HTTP"
     time.sleep(0.001)
-    # A target that is not among this case's bytes is of an earlier one, whose cut request came late to the upstream.
-    seen = [one for one in origin.seen if one.words[1].encode("latin-1") in data]
+    seen = list(origin.seen)
     said = f"{'+'.join(one.words[1] for one in interim + answers) or 'nothing'}{', closed' if is_closed else ''}; upstream saw {_told(seen)}"
     for outcome in case.outcomes:
         if _matches(outcome, answers, is_closed, extra, seen):
