@@ -367,7 +367,8 @@ def test_out_of_descriptors_clients_wait_and_the_processor_rests(start_lb, upstr
     lb = lb_for(start_lb, server, more="workers: 1\n", files=400)
     assert ask(lb.public)[0] == 200
     admin = Client(lb.admin)  # opened before: an answer needs no descriptor
-    assert admin.get("/healthz")[0] == 200
+    # Under UBSan the first call of a virtual function looks at its object through a pipe, which needs descriptors.
+    assert admin.get("/metrics")[0] == 200
     held = [Client(lb.public, timeout=40) for _ in range(5)]
     for client in held:
         assert client.get()[0] == 200
