@@ -77,10 +77,10 @@ struct Worker::Serving final : private ListenerUser {
   bool make_room() override {
     Admission& admission = worker.admission_;
     if (admission.wait(worker.index_)) return is_place_kept = true;
-    if (DownstreamConnection::close_longest_idle(downstream) && admission.wait(worker.index_)) {
+    if (!is_room_coming() && DownstreamConnection::close_longest_idle(downstream) && admission.wait(worker.index_)) {
       return is_place_kept = true;
     }
-    admission.ask_others(worker.index_);
+    ask_others();
     count_pause(Shortage::Connections);
     log::warn_limited("clients wait", "connections",
                       log::Fields{{"why", "limits.connections are open, and none of them has been idle for a second"},
@@ -88,9 +88,9 @@ struct Worker::Serving final : private ListenerUser {
     return false;
   }
   bool free_descriptor(int error_number) override {
-    if (DownstreamConnection::close_longest_idle(downstream)) return true;
+    if (!is_room_coming() && DownstreamConnection::close_longest_idle(downstream)) return true;
     worker.admission_.wait_anyway(worker.index_);
-    worker.admission_.ask_others(worker.index_);
+    ask_others();
     count_pause(Shortage::Descriptors);
     log::warn_limited(
         "clients wait", "descriptors",
@@ -99,8 +99,15 @@ struct Worker::Serving final : private ListenerUser {
   }
   void on_accept(Stream stream) override {
     if (!std::exchange(is_place_kept, false)) worker.admission_.enter();
+    if (std::exchange(has_asked, false)) worker.admission_.take_request();  // nobody need make room for it any more
     DownstreamConnection::serve(downstream, std::move(stream));
   }
+  void ask_others() {
+    has_asked = true;
+    worker.admission_.ask_others(worker.index_);
+  }
+  /// True where another worker has taken up what we asked for: to close one of ours beside its would be one too many.
+  bool is_room_coming() { return has_asked && !worker.admission_.take_request(); }
   void count_pause(Shortage missing) { downstream.counters.pauses[static_cast<std::size_t>(missing)].add(); }
   /// Somebody left while we had clients waiting, or another worker has.
   void on_room() {
@@ -162,6 +169,7 @@ struct Worker::Serving final : private ListenerUser {
   Listener listener;
   Wake room;
   bool is_place_kept = false;  // in the admission, for whom the listener takes next
+  bool has_asked = false;      // other workers to make room, for a client that still waits
   uv_prepare_t watch_end{};
   bool is_watching = false;
 };
