@@ -97,30 +97,35 @@ class Exchange final : public Waiter, private ResponseReceiver {
   void on_timeout();
 
   Phase step();
+  // The attempts (attempts.cpp): which server and when, one attempt, its end.
   Phase pick();
+  bool pays_for_retry();
+  Phase wait_in_queue(std::chrono::milliseconds until, Waiting why);
   Phase queued();
+  Phase begin_attempt(Server& server);
   Phase connecting();
+  Phase send_request();
+  void arm_waiting();
+  Phase after_failure(AttemptResult result);
+  void end_attempt(AttemptResult result);
+  RetryFacts retry_facts(AttemptResult result) const;
+  bool is_retried_answer() const;
+  // The response, and the end.
   Phase waiting();
   Phase holding();
   Phase responding();
   Phase tunnelling();
-
-  Phase begin_attempt(Server& server);
-  bool pays_for_retry();
-  Phase wait_in_queue(std::chrono::milliseconds until, Waiting why);
-  Phase send_request();
-  Phase after_failure(AttemptResult result);
   Phase give_up(LocalError error);
   Phase finish(Outcome outcome, Afterwards afterwards);
-  void end_attempt(AttemptResult result);
+
   void on_forwarded(const Result<void>& sent);
   bool send_response_head(bool is_whole);
   void send_body_piece(std::string_view bytes);
-  void arm_waiting();
   void give_continue();
-  RetryFacts retry_facts(AttemptResult result) const;
-  bool is_retried_answer() const;
   Afterwards afterwards() const;
+
+  /// Past this many unsent bytes the other side is not read from until they are gone.
+  static constexpr std::size_t kUnsentMax = 64 * 1024;
 
   ExchangeContext& context_;
   Phase phase_ = Phase::Done;

@@ -1,0 +1,201 @@
+// An exchange's attempts: which server, when, over which connection, and what follows where one fails.
+#include "lb/exchange/exchange.h"
+
+#include <algorithm>
+
+namespace holdfast::lb {
+namespace {
+
+/// A server that was sent Expect: 100-continue has so long to say something before the client is told to go on.
+constexpr std::chrono::milliseconds kContinueWait{1000};
+/// Who waits for the retry budget looks no more often than this.
+constexpr std::chrono::milliseconds kBudgetWaitMin{5};
+
+LocalError local_error_of(AttemptResult result) {
+  switch (result) {
+    case AttemptResult::Refused:
+      return LocalError::ConnectionRefused;
+    case AttemptResult::ConnectTimeout:
+      return LocalError::ConnectionTimeout;
+    case AttemptResult::Unreachable:
+      return LocalError::DestinationUnavailable;
+    case AttemptResult::FirstByteTimeout:
+    case AttemptResult::IdleTimeout:
+      return LocalError::ResponseTimeout;
+    case AttemptResult::BadResponse:
+      return LocalError::ResponseInvalid;
+    default:
+      return LocalError::ConnectionTerminated;
+  }
+}
+
+}  // namespace
+
+// --- Which server, and when --------------------------------------------------------------------------------------
+
+Phase Exchange::pick() {
+  bool has_paid = false;
+  for (;;) {
+    const TimePoint now = context_.loop.now();
+    const bool is_over = now >= deadline_;
+    if (is_over && attempts_ > 0) return give_up(last_error_);  // a first attempt is made in any case
+    const auto left =
+        is_over ? std::chrono::milliseconds(0) : std::chrono::ceil<std::chrono::milliseconds>(deadline_ - now);
+    if (!is_over && attempts_ == 0 && !has_paused_ && share_->queue.must_wait()) {
+      return wait_in_queue(left, Waiting::ForServer);
+    }
+    const Pick picked = share_->policy.pick({.tried = tried_, .key = key_});
+    if (picked.server == nullptr && is_over) return give_up(last_error_);
+    if (picked.server == nullptr) return wait_in_queue(left, Waiting::ForServer);
+    if (picked.is_repeat && !has_paused_) {
+      const double dice = static_cast<double>(context_.dice()) / static_cast<double>(std::minstd_rand::max());
+      return wait_in_queue(std::min(retry_pause(++rounds_, dice), left), Waiting::APause);
+    }
+    if (!has_paid && !pays_for_retry()) {
+      share_->counters.retries_delayed.add();
+      const auto next = share_->budget.next(share_->counters.in_flight.value());
+      return wait_in_queue(std::clamp(next, kBudgetWaitMin, std::max(left, kBudgetWaitMin)), Waiting::APause);
+    }
+    has_paid = true;
+    if (!picked.server->take_slot()) continue;  // another worker was quicker: that server is full now
+    if (picked.is_repeat) {                     // a new round: everybody may be tried once more
+      std::fill(tried_.begin(), tried_.end(), std::uint8_t{0});
+      has_paused_ = false;
+    }
+    return begin_attempt(*picked.server);
+  }
+}
+
+/// Takes from the budget what the next attempt costs; false where there is too little.
+bool Exchange::pays_for_retry() {
+  if (!failure_ || !costs_budget(*failure_)) return true;
+  const bool has_paid = share_->budget.take(context_.loop.now(), share_->counters.in_flight.value());
+  share_->counters.retry_budget.set(static_cast<std::int64_t>(share_->budget.balance()));
+  return has_paid;
+}
+
+Phase Exchange::wait_in_queue(std::chrono::milliseconds until, Waiting why) {
+  if (!share_->queue.enter(*this, why)) return give_up(LocalError::QueueFull);
+  share_->counters.queued.add(1);
+  share_->counters.queued_total.add();
+  is_woken_ = false;
+  context_.timeouts_wait.arm(timeout_, until);
+  return Phase::Queued;
+}
+
+Phase Exchange::queued() {
+  if (!is_woken_) return Phase::Queued;
+  is_woken_ = false;
+  has_paused_ = true;
+  timeout_.disarm();
+  share_->queue.leave(*this);
+  share_->counters.queued.add(-1);
+  return Phase::Picking;
+}
+
+// --- One attempt ---------------------------------------------------------------------------------------------------
+
+Phase Exchange::begin_attempt(Server& server) {
+  tried_[server.index()] = 1;
+  if (++attempts_ > 1 && failure_) {
+    share_->counters.retries[static_cast<std::size_t>(*failure_)].add();
+  }
+  const bool was_closed_idle = failure_ == AttemptResult::ClosedIdle;
+  failure_.reset();
+  is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = is_upgraded_ = false;
+  attempt_ns_ = attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime();
+  Endpoint& endpoint = share_->endpoint(server);
+  endpoint.counters().in_flight.add(1);
+  // Where one kept connection turned out to be closed, the others may be too: the next attempt is made on a new one.
+  while (!was_closed_idle && (connection_ = endpoint.take_idle()) != nullptr) {
+    // What can't be repeated is not risked on a connection that the kernel knows to be closed.
+    if (request_.is_repeatable() || !connection_->is_stale()) return send_request();
+    endpoint.drop(std::move(connection_));
+  }
+  connection_ = endpoint.make();
+  if (const auto failed = connection_->connect(*this)) return after_failure(*failed);
+  const auto servers_left = static_cast<std::size_t>(std::count(tried_.begin(), tried_.end(), std::uint8_t{0})) + 1;
+  const auto left = std::chrono::milliseconds(deadline_ - context_.loop.now());
+  context_.timeouts_connect.arm(timeout_, connect_timeout(context_.timeouts.connect, left, servers_left));
+  return Phase::Connecting;
+}
+
+Phase Exchange::connecting() {
+  if (failure_) return after_failure(*failure_);
+  if (is_connected_) return send_request();
+  return Phase::Connecting;
+}
+
+Phase Exchange::send_request() {
+  Endpoint& endpoint = connection_->endpoint();
+  endpoint.counters().requests.add();
+  connection_->begin(*this, {.method = request_.method(),
+                             .upgrade = !request_.upgrade().empty(),
+                             .wants_proof = share_->settings.retry.prove_undelivered && !request_.is_repeatable()});
+  // Where it does not go out the connection is broken, and reading from it will tell how.
+  static_cast<void>(request_.send(*connection_));
+  if (!request_.is_complete()) taker_->want_request_body(connection_->unsent_bytes() <= kUnsentMax);
+  arm_waiting();
+  return Phase::Waiting;
+}
+
+/// The server's time runs while it has all of the request, or something of it that it does not take.
+void Exchange::arm_waiting() {
+  if (phase_ == Phase::Responding || phase_ == Phase::Holding || phase_ == Phase::Tunnelling || connection_ == nullptr)
+    return;
+  if (request_.awaits_continue()) {
+    context_.timeouts_wait.arm(timeout_, kContinueWait);
+  } else if (request_.is_complete() || connection_->unsent_bytes() > 0) {
+    const auto per_try = share_->settings.retry.per_try;
+    context_.timeouts_first_byte.arm(
+        timeout_, per_try.count() > 0 ? std::min(per_try, context_.timeouts.first_byte) : context_.timeouts.first_byte);
+  } else {
+    timeout_.disarm();
+  }
+}
+
+// --- Its end -------------------------------------------------------------------------------------------------------
+
+Phase Exchange::after_failure(AttemptResult result) {
+  failure_ = result;  // begin_attempt() counts the retry by it
+  end_attempt(result);
+  if (result != AttemptResult::Status) last_error_ = local_error_of(result);
+  if (!may_retry(retry_facts(result))) return give_up(last_error_);
+  // An attempt that fails before it leaves Picking goes on there: advance() sees no change, so step on by hand.
+  return phase_ == Phase::Picking ? pick() : Phase::Picking;
+}
+
+/// Lets go of the connection and counts how it went.
+void Exchange::end_attempt(AttemptResult result) {
+  timeout_.disarm();
+  if (connection_ == nullptr) return;
+  Endpoint& endpoint = connection_->endpoint();
+  endpoint.counters().attempts[static_cast<std::size_t>(result)].add();
+  endpoint.counters().in_flight.add(-1);
+  const bool is_complete = result == AttemptResult::Ok || result == AttemptResult::Status;
+  if (is_complete && request_.is_complete() && connection_->is_reusable() && connection_->unsent_bytes() == 0) {
+    endpoint.give(std::move(connection_));
+  } else {
+    endpoint.drop(std::move(connection_));
+  }
+  endpoint.server().free_slot();
+  share_->queue.pass_on(is_complete ? 2 : 1);
+  if (is_failure(result)) context_.tell_failure(context_.teller);
+}
+
+RetryFacts Exchange::retry_facts(AttemptResult result) const {
+  return {.result = result,
+          .is_repeatable = request_.is_repeatable(),
+          .is_body_whole = request_.is_body_whole(),
+          .has_response_begun = phase_ == Phase::Responding,
+          .has_retry_after = response_.has_retry_after(),
+          .has_untried = share_->policy.has_untried(tried_),
+          .is_before_deadline = context_.loop.now() < deadline_};
+}
+
+bool Exchange::is_retried_answer() const {
+  return request_.is_complete() && is_retried_status(share_->settings.retry.statuses, response_.status()) &&
+         may_retry(retry_facts(AttemptResult::Status));
+}
+
+}  // namespace holdfast::lb
