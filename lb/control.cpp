@@ -8,6 +8,7 @@
 #include "lb/config.h"
 #include "lb/descriptors.h"
 #include "lb/health/monitor.h"
+#include "lb/pool/ledger.h"
 #include "lb/worker.h"
 
 #include <algorithm>
@@ -76,6 +77,27 @@ void say_cannot_listen(std::string_view name, const Address& address, const Erro
                     {"why", error.why},
                     {"do", error.code == Code::AddressInUse ? "stop what listens there, or choose another port"
                                                             : "choose another address"}});
+}
+
+/// The last word: what came of every request. With several pools, each one's before the sum.
+void say_ledger(const Snapshot& snapshot) {
+  const auto say = [](std::string_view pool, const Ledger& ledger) {
+    log::info("ledger", Fields{{"pool", pool},
+                               {"what", ledger.text()},
+                               {"answered", ledger.of(Outcome::Answered)},
+                               {"client_gone", ledger.of(Outcome::ClientGone)},
+                               {"tunnelled", ledger.of(Outcome::Tunnelled)},
+                               {"in_flight", ledger.in_flight},
+                               {"imbalance", ledger.imbalance()}});
+  };
+  const Ledger unrouted = ledger_of(*snapshot.unrouted);
+  Ledger all = unrouted;
+  for (const auto& pool : snapshot.pools) all += ledger_of(*pool);
+  if (snapshot.pools.size() > 1 || unrouted.started > 0) {
+    for (const auto& pool : snapshot.pools) say(pool->name(), ledger_of(*pool));
+    say(snapshot.unrouted->name(), unrouted);
+  }
+  say("all", all);
 }
 
 Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_connections)
@@ -248,6 +270,7 @@ void Control::end() {
 void Control::on_workers_ended() {
   if (++workers_ended_ < workers_.size()) return;
   stage_ = Stage::Ended;
+  say_ledger(*snapshot_);
   log::info("stopped");
   loop_.stop();
 }

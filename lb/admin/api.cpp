@@ -1,6 +1,7 @@
 #include "lb/admin/api.h"
 
 #include "common/log.h"
+#include "lb/admin/ledger_json.h"
 #include "lb/admin/page.h"
 
 #include <array>
@@ -12,8 +13,9 @@ namespace {
 
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
-constexpr std::array<std::string_view, 8> kPaths{
-    "/reverse_proxy/upstreams", "/", "/metrics", "/healthz", "/readyz", "/upstreams", "/config", "/debug/exchanges"};
+constexpr std::array<std::string_view, 9> kPaths{
+    "/reverse_proxy/upstreams", "/", "/metrics", "/healthz", "/readyz", "/upstreams", "/ledger", "/config",
+    "/debug/exchanges"};
 
 void send_text(Responder& responder, int status, std::string_view text, std::string_view type = kText) {
   const Field no_store{"Cache-Control", "no-store", FieldId::Other};
@@ -37,7 +39,7 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   if (!is_known) {
     return send_text(responder, 404,
                      "Nothing here. There are: / /metrics /healthz /readyz /upstreams /upstreams/POOL/SERVER "
-                     "/reverse_proxy/upstreams /config /debug/exchanges; PUT /log-level\n");
+                     "/reverse_proxy/upstreams /ledger /config /debug/exchanges; PUT /log-level\n");
   }
   if (!is_reading) {
     const Field allow{"Allow", "GET, HEAD", FieldId::Other};
@@ -52,6 +54,7 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   if (path == "/metrics") return send_text(responder, 200, registry_.text(), Registry::kContentType);
   if (path == "/upstreams") return send_text(responder, 200, upstreams_json(), kJson);
   if (path == "/reverse_proxy/upstreams") return send_text(responder, 200, caddy_json(), kJson);
+  if (path == "/ledger") return send_text(responder, 200, print(ledger_json(snapshot_)), kJson);
   if (path == "/config") return send_text(responder, 200, control_.config(), "application/yaml");
   if (path == "/") {
     return send_text(responder, 200, status_page(snapshot_, health_), "text/html; charset=utf-8");

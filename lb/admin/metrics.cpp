@@ -1,5 +1,7 @@
 #include "lb/admin/metrics.h"
 
+#include "lb/pool/ledger.h"
+
 #include <string>
 
 namespace holdfast::lb {
@@ -93,7 +95,7 @@ void collect_pool(Scrape& scrape, const ServerPool& pool) {
                      merge(workers, [&](const PoolCounters& c) -> const Histogram& { return c.duration[hundred]; }));
   }
   scrape.gauge("lb_ledger_imbalance", "Requests started, less those ended or in flight: 0, or a count is wrong.",
-               {{"pool", name}}, static_cast<double>(ledger_imbalance(pool)));
+               {{"pool", name}}, static_cast<double>(ledger_of(pool).imbalance()));
 }
 
 void collect_server(Scrape& scrape, const ServerPool& pool, const Server& server, const ServerHealth* health) {
@@ -153,17 +155,6 @@ void collect_server(Scrape& scrape, const ServerPool& pool, const Server& server
 }
 
 }  // namespace
-
-std::int64_t ledger_imbalance(const ServerPool& pool) {
-  // Read in the order against which the workers write: what ends between the two reads must not look like a loss.
-  double ended = 0;
-  for (std::size_t i = 0; i < kOutcomes.size(); ++i) {
-    ended += sum(pool.counters(), [&](const PoolCounters& c) -> const Counter& { return c.outcomes[i]; });
-  }
-  const double in_flight = sum(pool.counters(), [](const PoolCounters& c) -> const Gauge& { return c.in_flight; });
-  const double started = sum(pool.counters(), [](const PoolCounters& c) -> const Counter& { return c.requests; });
-  return static_cast<std::int64_t>(started - ended - in_flight);
-}
 
 void collect_lb(Scrape& scrape, const MetricSources& sources) {
   collect_process(scrape, "lb");

@@ -23,7 +23,4 @@ struct MetricSources {
 
 void collect_lb(Scrape& scrape, const MetricSources& sources);
 
-/// Every request that was started has ended in one way or is in flight: this is 0, or a count is wrong.
-std::int64_t ledger_imbalance(const ServerPool& pool);
-
 }  // namespace holdfast::lb

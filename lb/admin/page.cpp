@@ -1,6 +1,7 @@
 #include "lb/admin/page.h"
 
 #include "common/version.h"
+#include "lb/pool/ledger.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -54,19 +55,11 @@ std::string time_of(std::chrono::system_clock::time_point at) {
 
 /// Zero drop as a number that one can read.
 std::string ledger(const ServerPool& pool) {
-  std::uint64_t started = 0;
-  std::uint64_t saved = 0;
-  std::array<std::uint64_t, kOutcomes.size()> outcomes{};
-  for (const auto& counters : pool.counters()) {
-    started += counters->requests.value();
-    saved += counters->retry_successes.value();
-    for (std::size_t i = 0; i < outcomes.size(); ++i) outcomes[i] += counters->outcomes[i].value();
-  }
+  const Ledger all = ledger_of(pool);
   return fmt::format(
       "<p class=\"ledger\">{} requests, {} cut, {} local errors, {} saved by retry, {} left by their client.</p>\n",
-      grouped(started), grouped(outcomes[static_cast<std::size_t>(Outcome::Cut)]),
-      grouped(outcomes[static_cast<std::size_t>(Outcome::LocalError)]), grouped(saved),
-      grouped(outcomes[static_cast<std::size_t>(Outcome::ClientGone)]));
+      grouped(all.started), grouped(all.of(Outcome::Cut)), grouped(all.of(Outcome::LocalError)), grouped(all.saved),
+      grouped(all.of(Outcome::ClientGone)));
 }
 
 std::string routes(const Settings& settings, std::string_view pool) {

@@ -52,9 +52,9 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   }
   begin_waiting_anew();
   share.counters.requests.add();
+  share.counters.in_flight.add(1);
   share.budget.on_request(since_);
   if (request_.has_assigned_key()) share.counters.keys_assigned.add();
-  share.counters.in_flight.add(1);
 }
 
 // --- What comes from the client ---------------------------------------------------------------------------------

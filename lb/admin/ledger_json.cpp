@@ -1,0 +1,32 @@
+#include "lb/admin/ledger_json.h"
+
+#include "lb/pool/ledger.h"
+
+namespace holdfast::lb {
+namespace {
+
+Json json_of(const Ledger& ledger) {
+  Json json{{"requests", ledger.started}, {"in_flight", ledger.in_flight}};
+  for (std::size_t i = 0; i < kOutcomes.size(); ++i) json[std::string(kOutcomes[i])] = ledger.outcomes[i];
+  json["saved_by_retry"] = ledger.saved;
+  json["imbalance"] = ledger.imbalance();
+  json["text"] = ledger.text();
+  return json;
+}
+
+}  // namespace
+
+Json ledger_json(const Snapshot& snapshot) {
+  Ledger all = ledger_of(*snapshot.unrouted);
+  Json pools{{snapshot.unrouted->name(), json_of(all)}};
+  for (const auto& pool : snapshot.pools) {
+    const Ledger one = ledger_of(*pool);
+    pools[pool->name()] = json_of(one);
+    all += one;
+  }
+  Json json = json_of(all);
+  json["pools"] = std::move(pools);
+  return json;
+}
+
+}  // namespace holdfast::lb
