@@ -10,12 +10,15 @@ namespace holdfast::app {
 
 using namespace std::chrono_literals;
 
-Config::Config() : listen(Address::parse("127.0.0.1:3000").value()) {}
+Config::Config()
+    : listen(Address::parse("127.0.0.1:3000").value()),
+      trusted_proxies{Network::parse("127.0.0.0/8").value(), Network::parse("::1/128").value()} {}
 
 void describe(Keys& keys, DatabaseConfig& database);
 void describe(Keys& keys, RedisConfig& redis);
 void describe(Keys& keys, CacheSettings& cache);
 void describe(Keys& keys, LinksConfig& links);
+void describe(Keys& keys, ApiConfig& api);
 void describe(Keys& keys, ShutdownConfig& shutdown);
 void describe(Keys& keys, Config& config);
 
@@ -198,6 +201,16 @@ void describe(Keys& keys, CacheSettings& cache) {
       .env("CACHE_STALE");
 }
 
+void describe(Keys& keys, ApiConfig& api) {
+  keys.add_choice<ApiAuth>("auth", api.auth,
+                           "who may use the API: who bears a key (`shortener keys create`), or anybody, for a trial",
+                           {{"keys", ApiAuth::Keys}, {"open", ApiAuth::Open}})
+      .env("API_AUTH");
+  keys.add("keys_stale", api.keys_stale, "keys are believed so long while no database can be asked about them", 1'000ms,
+           7 * 24 * 3'600'000ms)
+      .env("API_KEYS_STALE");
+}
+
 void describe(Keys& keys, ShutdownConfig& shutdown) {
   keys.add("delay", shutdown.delay, "after SIGTERM /health says 503 so long before anything is closed", 0ms, 600'000ms)
       .env("SHUTDOWN_DELAY");
@@ -225,6 +238,24 @@ void describe(Keys& keys, Config& config) {
   keys.section("redis", config.redis, "Redis");
   keys.section("cache", config.cache, "links in this process");
   keys.section("links", config.links, "links that are made");
+  keys.section("api", config.api, "the API");
+  keys.add_list(
+          "trusted_proxies", "whose X-Forwarded-For is believed: the load balancer",
+          "addresses and blocks such as 10.0.0.0/8", [&config] { config.trusted_proxies.clear(); },
+          [&config](std::string_view text) -> Wrong {
+            for (const std::string& each : split_urls(std::string(text))) {
+              const auto network = Network::parse(each);
+              if (!network) return std::string(network.error().why);
+              config.trusted_proxies.push_back(*network);
+            }
+            return std::nullopt;
+          },
+          [&config] {
+            std::vector<std::string> texts;
+            for (const Network& network : config.trusted_proxies) texts.push_back(network.text());
+            return texts;
+          })
+      .env("TRUSTED_PROXIES");
   keys.section("shutdown", config.shutdown, "the end");
 }
 

@@ -2,6 +2,7 @@
 // Thread: any.
 #pragma once
 
+#include "app/keys/api_key.h"
 #include "app/links/cache.h"
 #include "app/links/lookup.h"
 #include "app/store/dsn.h"
@@ -41,6 +42,11 @@ struct LinksConfig {
   bool requires_if_match = false;
 };
 
+struct ApiConfig {
+  ApiAuth auth = ApiAuth::Keys;
+  std::chrono::milliseconds keys_stale{24 * 3'600'000};
+};
+
 struct ShutdownConfig {
   std::chrono::milliseconds delay{1'000};
   std::chrono::milliseconds grace{10'000};
@@ -55,6 +61,8 @@ struct Config {
   RedisConfig redis;
   CacheSettings cache;
   LinksConfig links;
+  ApiConfig api;
+  std::vector<Network> trusted_proxies;
   std::chrono::milliseconds visits_flush_interval{200};
   ShutdownConfig shutdown;
   std::size_t connections_max = 10'000;

@@ -1,5 +1,6 @@
 // The shortener's command line.
 #include "app/config.h"
+#include "app/keys/manage.h"
 #include "app/serve.h"
 #include "app/store/migrate.h"
 #include "common/log.h"
@@ -48,6 +49,51 @@ int migrate(const std::string& file, const std::string& wait) {
   return 1;
 }
 
+int print(const holdfast::app::KeysOutput& done) {
+  std::fputs(done.out.c_str(), stdout);
+  if (!done.wrong.empty()) std::fprintf(stderr, "keys: %s\n", done.wrong.c_str());
+  return done.wrong.empty() ? 0 : 1;
+}
+
+/// What follows `shortener keys`.
+struct KeysCommand {
+  explicit KeysCommand(CLI::App& app, std::string& file)
+      : all(app.add_subcommand("keys", "API keys: make, list, revoke; every instance knows within a second")),
+        create(all->add_subcommand("create", "Make a key and print it: it is shown this once")),
+        list(all->add_subcommand("list", "Show all keys, without their secrets")),
+        revoke(all->add_subcommand("revoke", "From now on refuse a key")) {
+    all->require_subcommand(1);
+    for (CLI::App* each : {create, list, revoke}) each->add_option("--config,-c", file, "Configuration file (YAML)");
+    create->add_option("--name", name, "Who it is for")->required();
+    create->add_option("--scopes", scopes, "Of read, write and admin (everybody's links), with commas between them")
+        ->capture_default_str();
+    create->add_option("--expires", expires, "A duration from now such as 90d, or a time: 2027-01-31T00:00:00Z");
+    for (CLI::App* each : {create, list}) each->add_flag("--json", as_json, "Print JSON");
+    revoke->add_option("ID", id, "The key's id, or the key itself")->required();
+  }
+
+  int run(const std::string& file) const {
+    LoadedConfig loaded;
+    if (!load(file, loaded)) return 1;
+    if (list->parsed()) return print(holdfast::app::list_keys(loaded.config.primary, as_json));
+    if (revoke->parsed()) return print(holdfast::app::revoke_key(loaded.config.primary, id));
+    const auto wanted = holdfast::app::parse_scopes(scopes);
+    if (!wanted) return print({.out = {}, .wrong = "--scopes: '" + scopes + "'; allowed: read, write, admin"});
+    return print(holdfast::app::create_key(loaded.config.primary, {.name = name, .scopes = *wanted, .expires = expires},
+                                           as_json));
+  }
+
+  CLI::App* all;
+  CLI::App* create;
+  CLI::App* list;
+  CLI::App* revoke;
+  std::string name;
+  std::string scopes = "read,write";
+  std::string expires;
+  std::string id;
+  bool as_json = false;
+};
+
 int check(const std::string& file, bool dumps) {
   LoadedConfig loaded;
   if (!load(file, loaded)) return 1;
@@ -85,6 +131,8 @@ int main(int argc, char** argv) {
     check_command->add_option("FILE", file, "Configuration file (YAML)")->required();
     check_command->add_flag("--dump-config", dumps, "Print what would be in force, defaults and all");
 
+    const KeysCommand keys(app, file);
+
     auto* reference_command =
         app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
 
@@ -96,6 +144,7 @@ int main(int argc, char** argv) {
     if (serve_command->parsed()) return serve(file);
     if (migrate_command->parsed()) return migrate(file, wait);
     if (check_command->parsed()) return check(file, dumps);
+    if (keys.all->parsed()) return keys.run(file);
     if (reference_command->parsed()) std::fputs(holdfast::app::config_reference().c_str(), stdout);
     return 0;
   } catch (const std::exception& problem) {

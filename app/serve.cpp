@@ -60,6 +60,10 @@ int Control::run() {
                          {"primary", config_.primary.shown},
                          {"replica", config_.replica_is_primary ? "none" : replicas},
                          {"redis", config_.redis_url ? config_.redis_url->shown : "none"}});
+  if (config_.api.auth == ApiAuth::Open) {
+    log::warn("THE API IS OPEN: anybody who can reach it may make, change and delete every link",
+              {{"do", "for more than a trial set api.auth: keys (API_AUTH) and make keys: shortener keys create"}});
+  }
   if (const auto started = service_->start(); !started) {
     log::error("cannot listen", {{"name", "http"},
                                  {"address", config_.listen.text()},

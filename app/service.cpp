@@ -86,6 +86,9 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
       writer_(loop, primary_, cache_, shared_.get(), lookup_, counters_, config.database.timeout_write),
       visits_(timeouts, {.flush_interval = config.visits_flush_interval, .deadline = config.database.timeout_write},
               primary_, counters_),
+      keys_(loop, timeouts, {.stale_max = config.api.keys_stale}, primary_,
+            [this] { return replicas_.is_available() ? &replicas_.server() : nullptr; }),
+      gate_(keys_, {.auth = config.api.auth, .trusted_proxies = config.trusted_proxies}),
       context_{
           .counters = counters_, .problem_base = config.public_url, .request_body_bytes = config.request_body_bytes},
       redirect_(lookup_, visits_, primary_, config.database.timeout_write),
@@ -98,7 +101,7 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
       stats_(replicas_, primary_, config.database.timeout_write),
       health_(context_),
       web_(lookup_, links_),
-      router_(context_, {redirect_, links_, stats_, health_, web_, metrics_}),
+      router_(context_, gate_, {redirect_, links_, stats_, health_, web_, metrics_}),
       server_(loop, timeouts, server_limits(config), router_) {
   health_.add(primary_.dependency());
   for (const Postgres* each : replicas_.servers()) health_.add(each->dependency());
@@ -122,6 +125,7 @@ Result<void> Service::start() {
   feed_connection_.start();
   replicas_.start();
   feed_.start();
+  keys_.start();
   if (redis_ != nullptr) redis_->start();
   return {};
 }
@@ -164,6 +168,7 @@ void Service::collect(Scrape& scrape) const {
   }
   scrape.gauge("shortener_invalidation_feed_up", "1 where changes are heard of within a second.", {},
                feed_.is_live() ? 1 : 0);
+  scrape.gauge("shortener_api_keys", "Valid API keys that are known here.", {}, static_cast<double>(keys_.keys()));
   scrape.gauge("shortener_unreplayed_links", "Changed links that no replica is asked for yet.", {},
                static_cast<double>(lookup_.unreplayed()));
   scrape.gauge("shortener_cache_entries", "Links in this process.", {}, static_cast<double>(cache_.entries()));

@@ -4,7 +4,9 @@
 #pragma once
 
 #include "app/config.h"
+#include "app/http/gate.h"
 #include "app/http/routes.h"
+#include "app/keys/key_ring.h"
 #include "app/links/feed.h"
 #include "app/links/link_database.h"
 #include "app/links/lookup.h"
@@ -53,6 +55,8 @@ class Service {
   Feed feed_;
   LinkWriter writer_;
   Visits visits_;
+  KeyRing keys_;
+  Gate gate_;
   ReplyContext context_;
   RedirectHandler redirect_;
   LinksApi links_;

@@ -17,9 +17,9 @@ namespace holdfast::app {
 struct Caller {
   std::string key_id;   // empty: nobody we know
   std::string network;  // of the client's address, /24 or /64
-  bool may_read = true;
-  bool may_write = true;
-  bool is_admin = true;
+  bool may_read = false;
+  bool may_write = false;
+  bool is_admin = false;
 
   /// Whose links the caller sees and changes; empty: everybody's.
   std::string owner() const { return is_admin ? std::string() : key_id; }

@@ -52,8 +52,6 @@ Problem problem_of(Created outcome) {
   return cannot_write();
 }
 
-Problem foreign() { return app::problem_of(403, "forbidden", "Forbidden", "This link was made with another API key."); }
-
 }  // namespace
 
 class LinksApi::Creating final : public CreateUser {
@@ -142,7 +140,7 @@ class LinksApi::Changing final : public ChangeUser {
       case Changed::Gone:
         return reply_.problem(link_deleted());
       case Changed::Foreign:
-        return reply_.problem(foreign());
+        return reply_.problem(foreign_link());
       case Changed::OldVersion:
         return reply_.problem(app::problem_of(412, "precondition-failed", "Changed meanwhile",
                                               "The link has another version than If-Match names: read it again."));
@@ -187,7 +185,7 @@ class LinksApi::Reading final : public PgQuery {
     }
     if (answer.is_true(0, 0)) return reply.problem(link_deleted());
     const StoredLink link = read_link(answer, 0, 1);
-    if (!call_.caller.owner().empty() && link.owner != call_.caller.owner()) return reply.problem(foreign());
+    if (!call_.caller.owner().empty() && link.owner != call_.caller.owner()) return reply.problem(foreign_link());
     const std::string etag = etag_of(link);
     reply.add("ETag", etag);
     if (call_.if_none_match == etag) return reply.send(304, {}, {kNoStore}, {});

@@ -27,7 +27,8 @@ Problem problem_of(int status, std::string_view slug, std::string_view title, st
           .detail = std::move(detail),
           .errors = {},
           .retry_after_seconds = retry_after_seconds,
-          .allow = {}};
+          .allow = {},
+          .challenge = {}};
 }
 
 Problem bad_data(std::vector<FieldError> errors) {
@@ -43,6 +44,8 @@ Problem not_found() { return problem_of(404, "short-url-not-found", "Short URL n
 Problem link_deleted() {
   return problem_of(410, "short-url-deleted", "Short URL deleted", "The link that had this code was deleted.");
 }
+
+Problem foreign_link() { return problem_of(403, "forbidden", "Forbidden", "This link was made with another API key."); }
 
 Problem link_closed(std::string_view slug, std::string detail) {
   return problem_of(410, slug, "Short URL not available", std::move(detail));

@@ -22,6 +22,7 @@ struct Problem {
   std::vector<FieldError> errors;
   int retry_after_seconds = 0;  // sent where not 0
   std::string_view allow;       // of a 405; a literal
+  std::string_view challenge;   // of a 401; a literal
 };
 
 /// A problem of a kind (literals), in this very case.
@@ -30,6 +31,8 @@ Problem problem_of(int status, std::string_view slug, std::string_view title, st
 Problem bad_data(std::vector<FieldError> errors);
 Problem not_found();
 Problem link_deleted();
+/// It is another key's.
+Problem foreign_link();
 /// It is there, and is not to be followed now.
 Problem link_closed(std::string_view slug, std::string detail);
 Problem unavailable(std::string detail, int retry_after_seconds);

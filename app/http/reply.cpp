@@ -68,6 +68,7 @@ void Reply::problem(const Problem& problem) {
       kept_.wants_html ? problem_page(problem) : problem_json(problem, context_->problem_base, kept_.request_id);
   const std::string_view type = kept_.wants_html ? "text/html; charset=utf-8" : "application/problem+json";
   if (!problem.allow.empty()) add("Allow", std::string(problem.allow));
+  if (!problem.challenge.empty()) add("WWW-Authenticate", std::string(problem.challenge));
   if (problem.retry_after_seconds != 0) add("Retry-After", std::to_string(problem.retry_after_seconds));
   add("X-Content-Type-Options", "nosniff");
   if (kept_.wants_html) add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");

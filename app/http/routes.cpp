@@ -137,8 +137,12 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
   }
 }
 
-/// Takes along what the call needs, and lets it through.
+/// Takes along what the call needs, and lets it through where it may.
 void Router::call(const HttpRequest& request, Reply reply, const Match& found) {
+  Caller caller;
+  auto wrong = gate_.identify(request, caller);
+  if (!wrong) wrong = Gate::wrong_with(caller, request.head.method);
+  if (wrong) return reply.problem(*wrong);
   if (request.body.size() > context_.request_body_bytes) {
     return reply.problem(
         problem_of(413, "content-too-large", "Content too large",
@@ -165,7 +169,7 @@ void Router::call(const HttpRequest& request, Reply reply, const Match& found) {
             .idempotency_key = std::move(key),
             .if_match = value_of(request, "If-Match"),
             .if_none_match = value_of(request, "If-None-Match"),
-            .caller = {}});
+            .caller = std::move(caller)});
 }
 
 void Router::dispatch(ApiCall call) {
@@ -180,7 +184,7 @@ void Router::dispatch(ApiCall call) {
       if (call.method == Method::Delete) return handlers_.links.remove(std::move(call));
       return handlers_.links.read(std::move(call));
     case Route::Statistics:
-      return handlers_.stats.handle(std::move(call.reply), call.code);
+      return handlers_.stats.handle(std::move(call));
     case Route::Redirect:
     case Route::Qr:
     case Route::Health:

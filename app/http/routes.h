@@ -4,6 +4,7 @@
 #pragma once
 
 #include "app/http/api_call.h"
+#include "app/http/gate.h"
 #include "app/http/health.h"
 #include "app/http/links_api.h"
 #include "app/http/redirect.h"
@@ -56,7 +57,8 @@ struct Handlers {
 
 class Router final : public HttpHandler {
  public:
-  Router(ReplyContext& context, Handlers handlers) : context_(context), handlers_(handlers) {}
+  Router(ReplyContext& context, const Gate& gate, Handlers handlers)
+      : context_(context), gate_(gate), handlers_(handlers) {}
   void on_request(const HttpRequest& request, Responder responder) override;
 
  private:
@@ -64,6 +66,7 @@ class Router final : public HttpHandler {
   void dispatch(ApiCall call);
 
   ReplyContext& context_;
+  const Gate& gate_;
   Handlers handlers_;
   std::string decoded_;
 };

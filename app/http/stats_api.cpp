@@ -20,38 +20,35 @@ std::uint64_t number_of(std::string_view text) {
 
 class StatsApi::Query final : public PgQuery {
  public:
-  Query(StatsApi& stats, Reply reply, std::string_view code, bool is_primary)
-      : PgQuery(Statement::LinkStatistics),
-        stats_(stats),
-        reply_(std::move(reply)),
-        code_(code),
-        is_primary_(is_primary) {
-    add(code_);
+  Query(StatsApi& stats, ApiCall call, bool is_primary)
+      : PgQuery(Statement::LinkStatistics), stats_(stats), call_(std::move(call)), is_primary_(is_primary) {
+    add(call_.code);
   }
-  void on_answer(const PgAnswer& answer) override { stats_.on_answer(std::move(reply_), code_, is_primary_, answer); }
+  void on_answer(const PgAnswer& answer) override { stats_.on_answer(std::move(call_), is_primary_, answer); }
 
  private:
   StatsApi& stats_;
-  Reply reply_;
-  std::string code_;
+  ApiCall call_;
   bool is_primary_;
 };
 
-void StatsApi::handle(Reply reply, std::string_view code) {
-  ask(std::move(reply), code, replicas_.is_available() ? replicas_.server() : primary_);
+void StatsApi::handle(ApiCall call) { ask(std::move(call), replicas_.is_available() ? replicas_.server() : primary_); }
+
+void StatsApi::ask(ApiCall call, Postgres& database) {
+  database.send(std::make_unique<Query>(*this, std::move(call), &database == &primary_), deadline_);
 }
 
-void StatsApi::ask(Reply reply, std::string_view code, Postgres& database) {
-  database.send(std::make_unique<Query>(*this, std::move(reply), code, &database == &primary_), deadline_);
-}
-
-void StatsApi::on_answer(Reply reply, std::string_view code, bool is_primary, const PgAnswer& answer) {
-  if (!is_primary && (!answer.is_ok() || answer.rows() == 0)) return ask(std::move(reply), code, primary_);
+void StatsApi::on_answer(ApiCall call, bool is_primary, const PgAnswer& answer) {
+  if (!is_primary && (!answer.is_ok() || answer.rows() == 0)) return ask(std::move(call), primary_);
+  Reply& reply = call.reply;
   if (!answer.is_ok()) return reply.problem(unavailable("Statistics cannot be read at the moment. Try again.", 5));
   if (answer.rows() == 0) return reply.problem(not_found());
   if (answer.is_true(0, 0)) return reply.problem(link_deleted());
+  if (const std::string owner = call.caller.owner(); !owner.empty() && answer.text(0, 4) != owner) {
+    return reply.problem(foreign_link());
+  }
   nlohmann::ordered_json json;
-  json["shortCode"] = code;
+  json["shortCode"] = call.code;
   json["dateCreated"] = answer.text(0, 1);
   json["visitsSummary"] = {{"total", number_of(answer.text(0, 2))}};
   json["lastVisit"] =

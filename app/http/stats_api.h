@@ -2,12 +2,11 @@
 // Thread: the loop's.
 #pragma once
 
-#include "app/http/reply.h"
+#include "app/http/api_call.h"
 #include "app/links/replicas.h"
 #include "app/store/postgres.h"
 
 #include <chrono>
-#include <string_view>
 
 namespace holdfast::app {
 
@@ -16,12 +15,12 @@ class StatsApi {
   StatsApi(Replicas& replicas, Postgres& primary, std::chrono::milliseconds deadline)
       : replicas_(replicas), primary_(primary), deadline_(deadline) {}
 
-  void handle(Reply reply, std::string_view code);
+  void handle(ApiCall call);
 
  private:
   class Query;
-  void ask(Reply reply, std::string_view code, Postgres& database);
-  void on_answer(Reply reply, std::string_view code, bool is_primary, const PgAnswer& answer);
+  void ask(ApiCall call, Postgres& database);
+  void on_answer(ApiCall call, bool is_primary, const PgAnswer& answer);
 
   Replicas& replicas_;
   Postgres& primary_;

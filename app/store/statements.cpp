@@ -73,7 +73,7 @@ constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 
      "SELECT l.deleted_at IS NOT NULL, "
      "to_char(l.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "
      "coalesce(v.total, 0), "
-     "to_char(v.last_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
+     "to_char(v.last_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), l.owner "
      "FROM links l LEFT JOIN link_visits v USING (domain, code) WHERE l.domain = '' AND l.code = $1"},
 
     // Parameter: the link as record_of() writes it.
@@ -170,6 +170,13 @@ constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 
      LIST_LINKS("$1::timestamptz IS NOT NULL AND code > $2", "code")},
     {Statement::ListByCodeBackwards, Access::Read, "list_by_code_backwards",
      LIST_LINKS("$1::timestamptz IS NOT NULL AND code < $2", "code DESC")},
+
+    // All valid API keys where something has changed; else one row that says that nothing has.
+    // Parameter: the version that is known.
+    {Statement::ReadKeys, Access::Read, "read_keys",
+     "SELECT v.version, encode(k.sha256, 'hex'), k.id, array_to_string(k.scopes, ','), "
+     "(extract(epoch FROM k.expires_at) * 1000)::bigint FROM api_keys_version v "
+     "LEFT JOIN api_keys k ON v.version <> $1::bigint AND k.revoked_at IS NULL"},
 }};
 
 namespace {

@@ -31,7 +31,8 @@ enum class Statement : std::uint8_t {
   ListOldest,
   ListByCode,
   ListByCodeBackwards,
-  Last = ListByCodeBackwards,
+  ReadKeys,
+  Last = ReadKeys,
 };
 
 /// Reads are prepared everywhere; writes on the primary alone, where they have connections of their own: behind a
