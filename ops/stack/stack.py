@@ -26,6 +26,8 @@ pools:
     health:
       uri: /health
       interval: 1s
+    retry:
+      assign_idempotency_key: true   # the shorteners honour it
 """
 
 

@@ -1,5 +1,7 @@
 """ops/drill: runs a drill on the system of ops/up, or on a private one where that is not up."""
 import argparse
+import contextlib
+import json
 import os
 import sys
 import tempfile
@@ -8,60 +10,97 @@ from stack.process import Failed
 from stack.stack import Stack
 from stack.up import RUN, build
 
-from . import kill_app
-
-DRILLS = {drill.NAME: drill for drill in (kill_app,)}
+from . import ALL, drill
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="ops/drill", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=DRILLS, help="the drill")
+    parser = argparse.ArgumentParser(
+        prog="ops/drill", description=__doc__,
+        epilog="Exit code 1 where a client noticed anything, a link was made twice or lost, or the accounts disagree.")
+    parser.add_argument("name", nargs="*", metavar="NAME", help="a drill; `all` is every one")
     parser.add_argument("--list", action="store_true", help="name the drills")
-    parser.add_argument("--rate", type=int, default=300, help="requests a second (300)")
-    parser.add_argument("--seconds", type=float, default=9, help="length of the load (9)")
-    parser.add_argument("--runs", type=int, default=1, help="so many times in a row (1)")
+    parser.add_argument("--rate", type=float, default=drill.Options.rate, help="requests a second (%(default)s)")
+    parser.add_argument("--burst", type=int, default=drill.Options.burst, help="of them at a time (%(default)s)")
+    parser.add_argument("--posts", type=float, default=drill.Options.posts, help="their share (%(default)s)")
+    parser.add_argument("--seconds", type=float, help="how long it is broken (each drill has its own)")
+    parser.add_argument("--runs", type=int, default=1, help="so many times in a row (%(default)s)")
+    parser.add_argument("--seed", type=int, help="of the dice: which instance, when, which requests")
+    parser.add_argument("--json", metavar="FILE", help="append each run's figures to it, a line of JSON each")
     options = parser.parse_args()
-    if options.list or options.name is None:
-        for name, drill in DRILLS.items():
-            print(f"{name:<12}{drill.ABOUT}")
+    if options.list or not options.name:
+        for name, one in ALL.items():
+            print(f"{name:<23}{one.ABOUT}")
         return 0 if options.list else 1
-    drill = DRILLS[options.name]
+    names = list(ALL) if options.name == ["all"] else options.name
+    if unknown := set(names) - set(ALL):
+        parser.error(f"no drill {', '.join(unknown)}: ops/drill --list names them")
     try:
-        return on_running(drill, options)
+        with system() as (stack, save):
+            return repeat([ALL[name] for name in names], stack, options, save)
     except Failed as failure:
         sys.exit(f"ops/drill: {failure}")
 
 
-def on_running(drill, options):
+def say(text):
+    print(text, flush=True)
+
+
+@contextlib.contextmanager
+def system():
+    """The system, and what to call when a part of it was started again."""
     stack = Stack.load(RUN)
     if stack is not None and stack.is_up():
-        return repeat(drill, stack, options, save=stack.save)
-    print("nothing is up here: the drill starts a system of its own", flush=True)
+        yield stack, stack.save
+        return
+    say("nothing is up here: the drill starts a system of its own")
     os.makedirs(RUN, exist_ok=True)
-    build(lambda text: print(text, flush=True))
+    build(say)
+    with private_system() as stack:
+        yield stack, lambda: None
+
+
+@contextlib.contextmanager
+def private_system():
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-") as folder:
         os.chmod(folder, 0o755)
-        stack = Stack(folder, is_durable=False, say=lambda text: print(text, flush=True)).start()
+        stack = Stack(folder, is_durable=False, say=say).start()
         try:
-            return repeat(drill, stack, options)
+            yield stack
         finally:
             stack.stop()
 
 
-def repeat(drill, stack, options, save=lambda: None):
+def repeat(drills, stack, options, save):
+    wanted = drill.Options(options.rate, options.burst, options.posts, seconds=options.seconds, seed=options.seed)
     held = True
-    for number in range(1, options.runs + 1):
-        print(f"\n{drill.NAME}, run {number} of {options.runs}", flush=True)
-        try:
-            figures = drill.run(stack, options.rate, options.seconds, say=lambda text: print("  " + text, flush=True))
-        finally:
-            save()
-        for name, value in figures.items():
-            print(f"  {name:<18}{value}", flush=True)
-        verdict = drill.is_held(figures)
-        print("  " + ("held" if verdict else "DID NOT HOLD: " + drill.ABOUT), flush=True)
-        held = held and verdict
+    for one in drills:
+        for number in range(1, options.runs + 1):
+            say(f"\n{one.NAME}, run {number} of {options.runs}: {one.ABOUT}")
+            try:
+                figures = drill.run(one, stack, wanted, say=lambda text: say("  " + text))
+            finally:
+                save()
+            show(figures)
+            held = held and figures["held"]
+            if options.json:
+                with open(options.json, "a") as out:
+                    out.write(json.dumps(figures) + "\n")
     return 0 if held else 1
+
+
+def show(figures):
+    plain = ("requests", "posts", "failed", "duplicated", "lost", "retried", "saved", "under_way", "eject_ms", "back_ms",
+             "slowest_ms")
+    for name in plain:
+        if name in figures:
+            say(f"  {name.replace('_', ' '):<12}{figures[name]}")
+    for phase in ("before", "during", "after"):
+        part = figures[phase]
+        say(f"  {phase:<12}p50 {part['p50_ms']} ms, p95 {part['p95_ms']} ms, p99 {part['p99_ms']} ms, slowest "
+            f"{part['slowest_ms']} ms ({part['requests']} requests)")
+    for error, count in figures["errors"].items():
+        say(f"  {count} × {error}")
+    say("  held" if figures["held"] else "  DID NOT HOLD: " + "; ".join(figures["wrong"]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,95 @@
+"""Three accounts of the same requests, and whether they agree: the clients', the database's, lb's."""
+import collections
+import json
+import re
+import time
+
+from . import load
+from .mix import TARGET
+
+
+def rows_of(stack, run):
+    """What the primary has of a run: target → codes."""
+    answer = stack.primary.sql(f"SELECT target || ' ' || code FROM links WHERE target LIKE '{TARGET}/{run}/%'")
+    rows = collections.defaultdict(list)
+    for line in answer.splitlines():
+        target, code = line.split(" ")
+        rows[target].append(code)
+    return rows
+
+
+def settled_rows(stack, run):
+    """Rows, once no more come: a server that hung may have something left to do."""
+    rows = rows_of(stack, run)
+    while True:
+        time.sleep(0.4)
+        again = rows_of(stack, run)
+        if again == rows:
+            return rows
+        rows = again
+
+
+def judge_rows(entries, rows):
+    """Every POST that was answered has exactly one row, with the code of its answer; what failed may have none."""
+    account = dict(duplicated=0, lost=0, failed_yet_made=0, wrong_code=0)
+    posts = [entry for entry in entries if entry.wanted.is_post]
+    for entry in posts:
+        codes = rows.get(entry.wanted.target, [])
+        account["duplicated"] += max(0, len(codes) - 1)
+        if entry.error is not None:
+            account["failed_yet_made"] += 1 if codes else 0
+        elif not codes:
+            account["lost"] += 1
+        elif entry.wanted.code not in codes:
+            account["wrong_code"] += 1
+    account["of_nobody"] = len(rows.keys() - {entry.wanted.target for entry in posts})
+    return account
+
+
+class LbAccount:
+    """What lb has counted since this was made."""
+
+    def __init__(self, lb):
+        self.lb = lb
+        self.before = self._read()
+
+    def _read(self):
+        counts = collections.Counter()
+        ledger = json.loads(self.lb.get_admin("/ledger"))
+        for name in ("requests", "answered", "local_error", "cut", "client_gone", "tunnelled", "saved_by_retry"):
+            counts[name] = ledger[name]
+        for line in self.lb.get_admin("/metrics").splitlines():
+            found = re.fullmatch(r'lb_requests_total\{.*code="(\d+)".*\} (\S+)', line)
+            if found:
+                counts["status " + found.group(1)] += int(float(found.group(2)))
+        counts["retried"] = int(self.lb.metric("lb_retries_total"))
+        counts["in_flight"], counts["imbalance"] = ledger["in_flight"], ledger["imbalance"]
+        return counts
+
+    def read(self, seconds=10):
+        """The counts, once nothing is in flight."""
+        deadline = time.monotonic() + seconds
+        while True:
+            now = self._read()
+            if now["in_flight"] == 0 or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        return {name: now[name] - (0 if name in ("in_flight", "imbalance") else self.before[name]) for name in now}
+
+
+def differences(entries, counted):
+    """Where lb's account is not the clients': {what: (clients, lb)}; empty where they agree to the last request."""
+    clients = collections.Counter(entry.outcome for entry in entries)
+    told = {
+        "requests": len(entries) - clients[load.UNSENT],
+        "answered": clients[load.ANSWERED],
+        "local_error": clients[load.LOCAL_ERROR],
+        "cut": clients[load.CUT] + clients[load.CLOSED],
+        "client_gone": clients[load.CLIENT_GONE],
+        "tunnelled": 0, "in_flight": 0, "imbalance": 0,
+    }
+    complete = collections.Counter(
+        f"status {entry.status}" for entry in entries if entry.outcome in (load.ANSWERED, load.LOCAL_ERROR))
+    for name in {name for name in counted if name.startswith("status ")} | complete.keys():
+        told[name] = complete[name]
+    return {name: (told[name], counted.get(name, 0)) for name in told if told[name] != counted.get(name, 0)}

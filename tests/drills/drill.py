@@ -1,0 +1,142 @@
+"""What all drills share: a steady load, something broken meanwhile, and three accounts of what came of it.
+
+A drill is a module with NAME, ABOUT, SECONDS (how long it breaks things), EJECTS (each blow must put its instance out of
+service), and break_it(scene, seconds), a coroutine.
+"""
+import asyncio
+import collections
+import dataclasses
+import random
+import secrets
+
+from stack.process import wait_until
+
+from .accounts import LbAccount, differences, judge_rows, settled_rows
+from .load import Load, quantile_ms
+from .mix import Mix
+from .scene import Changes, Scene
+
+
+@dataclasses.dataclass
+class Options:
+    rate: float = 300  # requests a second
+    burst: int = 15  # of them at a time
+    posts: float = 0.3  # their share
+    lead: float = 2  # seconds of load before and after
+    seconds: float | None = None  # between: the drill's own where None
+    seed: int | None = None
+
+
+@dataclasses.dataclass
+class Front:
+    """What stands before the instances. `lb` is None where it is another than ours, which tells us nothing."""
+    name: str
+    port: int
+    lb: object = None
+
+
+def run(drill, stack, options, say=print, front=None):
+    """Runs a drill once and returns its figures, a dict that JSON can hold; `held` is the verdict."""
+    front = front or Front("lb", stack.lb.public, stack.lb)
+    seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
+    dice = random.Random(seed)
+    mix = Mix(options.posts, dice).prepare(f"http://127.0.0.1:{front.port}")
+    load = Load(front.port, mix, options.rate, options.burst)
+    scene = Scene(stack.apps, load, dice, say)
+    account = LbAccount(front.lb) if front.lb else None
+    changes = Changes(front.lb) if front.lb else None
+    say(f"{options.rate:g} requests a second, {options.posts:.0%} of them POSTs, through {front.name}; seed {seed}")
+    try:
+        asyncio.run(perform(drill, scene, options, changes))
+    finally:
+        make_whole(stack, front)
+    figures = {
+        "drill": drill.NAME, "front": front.name, "seed": seed, "rate": options.rate, "posts_share": options.posts,
+        **clients_figures(load, scene.outages),
+        **judge_rows(load.entries, settled_rows(stack, mix.run)),
+        "under_way": [one.out.under_way for one in scene.outages],
+    }
+    if front.lb:
+        changes.collect()
+        figures.update(lb_figures(scene.outages, changes, account.read(), load.entries))
+    figures["wrong"] = what_is_wrong(drill, figures)
+    figures["held"] = not figures["wrong"]
+    return figures
+
+
+async def perform(drill, scene, options, changes):
+    async def script():
+        await asyncio.sleep(options.lead)
+        await drill.break_it(scene, drill.SECONDS if options.seconds is None else options.seconds)
+        await asyncio.sleep(options.lead)
+
+    watching = asyncio.create_task(changes.watch()) if changes else None
+    try:
+        await scene.load.run(script())
+    finally:
+        if watching:
+            watching.cancel()
+
+
+def make_whole(stack, front):
+    """Every instance runs and answers, and lb knows it; whatever has happened."""
+    for app in stack.apps:
+        app.process.resume()
+        if not app.process.is_running():
+            app.start()
+        wait_until(lambda app=app: app.health()[0] == 200, 15, f"{app.process.name} is not well")
+    if front.lb:
+        wait_until(lambda: set(front.lb.states().values()) == {"healthy"}, 15, "lb does not take all instances back")
+
+
+# --- Figures -----------------------------------------------------------------------------------------------------
+
+AFTERMATH = 1.0  # seconds after the last return that still count as "during"
+
+
+def clients_figures(load, outages):
+    failed = [entry for entry in load.entries if entry.error is not None]
+    first, last = outages[0].out.at, max(one.back.at for one in outages) + AFTERMATH
+    phases = {
+        "before": [entry for entry in load.entries if entry.due < first],
+        "during": [entry for entry in load.entries if first <= entry.due < last],
+        "after": [entry for entry in load.entries if entry.due >= last],
+    }
+    return {
+        "requests": len(load.entries),
+        "posts": sum(entry.wanted.is_post for entry in load.entries),
+        "failed": len(failed),
+        "errors": dict(collections.Counter(f"{entry.error} ({name})" for name, entries in phases.items()
+                                           for entry in entries if entry.error is not None).most_common()),
+        "slowest_ms": quantile_ms(load.entries, 1),
+        **{name: {"requests": len(entries), "p50_ms": quantile_ms(entries, 0.5), "p95_ms": quantile_ms(entries, 0.95),
+                  "p99_ms": quantile_ms(entries, 0.99), "slowest_ms": quantile_ms(entries, 1)}
+           for name, entries in phases.items()},
+    }
+
+
+def lb_figures(outages, changes, counted, entries):
+    def next_of(outage):
+        return min((other.out.wall for other in outages if other.name == outage.name and other.out.wall > outage.out.wall),
+                   default=float("inf"))
+    return {
+        "retried": counted["retried"],
+        "saved": counted["saved_by_retry"],
+        "eject_ms": [changes.after(one.out, next_of(one), lambda state: state != "healthy") for one in outages],
+        "back_ms": [changes.after(one.back, next_of(one), lambda state: state == "healthy") for one in outages],
+        "ledger": {name: counted[name] for name in ("requests", "answered", "local_error", "cut", "client_gone")},
+        "disagreements": differences(entries, counted),
+    }
+
+
+def what_is_wrong(drill, figures):
+    """In words; an empty list where nobody noticed anything."""
+    wrong = [f"{figures[name]} {words}" for name, words in (
+        ("failed", "failed"), ("duplicated", "made twice"), ("lost", "answered and lost"),
+        ("wrong_code", "answered with another code than was kept"), ("of_nobody", "made that nobody asked for"),
+    ) if figures[name]]
+    for name, (clients, lb) in figures.get("disagreements", {}).items():
+        wrong.append(f"the ledger's {name}: {lb}, of the clients {clients}")
+    if drill.EJECTS and None in figures.get("eject_ms", []):
+        wrong.append("lb did not notice an instance's end")
+    return wrong
