@@ -55,6 +55,44 @@ void append_escaped(std::string& out, std::string_view bytes, std::string_view m
   }
 }
 
+namespace {
+
+/// What a JSON string may hold as it is, of ASCII.
+bool is_plain_in_json(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+void append_json_escape(std::string& out, std::uint32_t code) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += kDigits[code >> shift & 15];
+}
+
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view bytes) {
+  out += '"';
+  while (!bytes.empty()) {
+    std::size_t plain = 0;
+    while (plain < bytes.size() && is_plain_in_json(bytes[plain])) ++plain;
+    out += bytes.substr(0, plain);
+    bytes.remove_prefix(plain);
+    if (bytes.empty()) break;
+    const Character character = decode(bytes);
+    const std::size_t taken = character.bytes == 0 ? 1 : character.bytes;
+    if (bytes.front() == '"' || bytes.front() == '\\') {
+      out += '\\';
+      out += bytes.front();
+    } else if (character.bytes == 0) {
+      out += "\xef\xbf\xbd";
+    } else if (is_printable(character.code)) {
+      out += bytes.substr(0, taken);
+    } else {
+      append_json_escape(out, character.code);  // none of them lies beyond the first plane
+    }
+    bytes.remove_prefix(taken);
+  }
+  out += '"';
+}
+
 std::string escaped(std::string_view bytes, std::size_t bytes_max) {
   std::string out;
   append_escaped(out, bytes.substr(0, bytes_max));

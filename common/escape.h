@@ -15,4 +15,8 @@ void append_escaped(std::string& out, std::string_view bytes, std::string_view m
 /// As append_escaped(), of at most the first `bytes_max` bytes; `…` stands for the rest.
 std::string escaped(std::string_view bytes, std::size_t bytes_max = std::string_view::npos);
 
+/// Appends `bytes` as a JSON string (RFC 8259 §7), quotes and all. What could move a cursor is escaped as well; a byte
+/// that is no UTF-8 becomes U+FFFD.
+void append_json_string(std::string& out, std::string_view bytes);
+
 }  // namespace holdfast

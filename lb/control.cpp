@@ -31,7 +31,8 @@ enum class Stage { Starting, Serving, Leaving, Draining, Ended };
 
 class Control {
  public:
-  Control(Settings settings, std::size_t worker_count, std::size_t admin_connections);
+  Control(Settings settings, std::size_t worker_count, std::size_t admin_connections,
+          std::unique_ptr<AccessLog> access_log);
   ~Control();
   int run();
 
@@ -51,6 +52,7 @@ class Control {
   std::size_t admin_connections_;
   std::shared_ptr<const Snapshot> snapshot_;
   Admission admission_;
+  std::unique_ptr<AccessLog> access_log_;
   Loop loop_;
   Timeouts timeouts_;
   TimeoutClass& timeouts_shutdown_;
@@ -64,6 +66,7 @@ class Control {
   std::unique_ptr<HttpServer> admin_;
   uv_signal_t terminate_{};
   uv_signal_t interrupt_{};
+  uv_signal_t rotated_{};
   std::vector<std::thread> joiners_;
   std::size_t workers_ended_ = 0;
   Stage stage_ = Stage::Starting;
@@ -100,19 +103,23 @@ void say_ledger(const Snapshot& snapshot) {
   say("all", all);
 }
 
-Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_connections)
+Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_connections,
+                 std::unique_ptr<AccessLog> access_log)
     : settings_(std::move(settings)),
       worker_count_(worker_count),
       admin_connections_(admin_connections),
       snapshot_(make_snapshot(settings_, worker_count_)),
       admission_(settings_.limits, worker_count_),
+      access_log_(std::move(access_log)),
       timeouts_(loop_),
       timeouts_shutdown_(timeouts_.add_class()),
       delay_over_(Timeout::calling<&Control::drain>(this)),
       grace_over_(Timeout::calling<&Control::end>(this)),
       failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }) {
   for (std::size_t i = 0; i < worker_count_; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, worker_count_, snapshot_, admission_, [this] { failures_.send(); }));
+    workers_.push_back(std::make_unique<Worker>(i, worker_count_, snapshot_, admission_,
+                                                access_log_ != nullptr ? &access_log_->channel(i) : nullptr,
+                                                [this] { failures_.send(); }));
   }
   health_ = std::make_unique<HealthMonitor>(loop_, timeouts_, *snapshot_, [this] {
     for (const auto& worker : workers_) worker->wake();
@@ -122,7 +129,7 @@ Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_
 Control::~Control() {
   for (std::thread& joiner : joiners_) joiner.join();
   workers_.clear();  // before what they send to
-  for (uv_signal_t* watched : {&terminate_, &interrupt_}) {
+  for (uv_signal_t* watched : {&terminate_, &interrupt_, &rotated_}) {
     if (watched->loop != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(watched), nullptr);
   }
   uv_run(loop_.uv(), UV_RUN_NOWAIT);  // libuv lets go of them
@@ -147,10 +154,11 @@ bool Control::open_admin() {
   registry_.add([this](Scrape& scrape) {
     std::vector<const WorkerCounters*> counters;
     for (const auto& worker : workers_) counters.push_back(&worker->counters());
-    collect_lb(scrape,
-               {.snapshot = *snapshot_, .health = *health_, .workers = std::move(counters), .is_draining = [this] {
-                  return stage_ > Stage::Serving;
-                }});
+    collect_lb(scrape, {.snapshot = *snapshot_,
+                        .health = *health_,
+                        .access_log = access_log_.get(),
+                        .workers = std::move(counters),
+                        .is_draining = [this] { return stage_ > Stage::Serving; }});
   });
   admin_api_ = std::make_unique<AdminApi>(
       loop_, timeouts_, *snapshot_, *health_, registry_,
@@ -226,10 +234,15 @@ void Control::watch_signals() {
   };
   watch(terminate_, SIGTERM);
   watch(interrupt_, SIGINT);
+  watch(rotated_, SIGUSR1);
 }
 
 void Control::on_signal(int number) {
   log::info("signal", Fields{{"number", number}});
+  if (number == SIGUSR1) {
+    if (access_log_ != nullptr) access_log_->reopen();
+    return;
+  }
   if (stage_ <= Stage::Serving) return leave();
   if (number == SIGINT) end();  // the second one: at once
 }
@@ -302,7 +315,14 @@ int run(Settings settings) {
                                                               {"files", files},
                                                               {"do", "raise the limit of open files (LimitNOFILE)"}});
   }
-  Control control(std::move(settings), worker_count, shares->admin);
+  auto access_log = AccessLog::open(settings.access_log, worker_count);
+  if (!access_log) {
+    log::error("cannot write the access log", Fields{{"file", settings.access_log.to},
+                                                     {"why", access_log.error().why},
+                                                     {"do", "choose another file for log.access, or off"}});
+    return 1;
+  }
+  Control control(std::move(settings), worker_count, shares->admin, std::move(*access_log));
   return control.run();
 }
 

@@ -44,11 +44,13 @@ struct Worker::Serving final : private ListenerUser {
                    .routes = owner.snapshot_->routes,
                    .unrouted = unrouted,
                    .shares = {},
+                   .access_log = owner.access_log_,
                    .scratch = {},
                    .response = {}},
         room(owner.loop_, this, [](void* self) { static_cast<Serving*>(self)->on_room(); }) {
     worker.admission_.join(worker.index_, room);
     exchange.unused = &downstream.exchanges;
+    exchange.is_logged = downstream.access_log != nullptr;
     TimeoutClass& kept = timeouts.add_class();
     const ParserLimits response_limits{
         .head_bytes = settings.limits.request_head_bytes * 4, .target_bytes = 0, .fields = kFieldsMax};
@@ -175,11 +177,12 @@ struct Worker::Serving final : private ListenerUser {
 };
 
 Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, Admission& admission,
-               TellControl tell_control)
+               AccessLogChannel* access_log, TellControl tell_control)
     : index_(index),
       count_(count),
       snapshot_(std::move(snapshot)),
       admission_(admission),
+      access_log_(access_log),
       tell_control_(std::move(tell_control)),
       serving_(std::make_unique<Serving>(*this)),
       wake_(std::make_unique<Wake>(loop_, this,

@@ -4,6 +4,7 @@
 
 #include "common/loop/wake.h"
 #include "common/net/listener.h"
+#include "lb/access_log/access_log.h"
 #include "lb/downstream/admission.h"
 #include "lb/metrics.h"
 #include "lb/pool/snapshot.h"
@@ -20,8 +21,9 @@ class Worker {
   /// Called from the worker's thread when a server failed a request, or said that it drains.
   using TellControl = std::function<void()>;
 
+  /// `access_log`: where its requests are told of; null: nowhere.
   Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, Admission& admission,
-         TellControl tell_control);
+         AccessLogChannel* access_log, TellControl tell_control);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -51,6 +53,7 @@ class Worker {
   std::size_t count_;
   std::shared_ptr<const Snapshot> snapshot_;
   Admission& admission_;
+  AccessLogChannel* access_log_;
   TellControl tell_control_;
   WorkerCounters counters_;
   Loop loop_;

@@ -154,6 +154,17 @@ void collect_server(Scrape& scrape, const ServerPool& pool, const Server& server
                std::chrono::duration<double>(health->prober()->last_took()).count());
 }
 
+void collect_access_log(Scrape& scrape, const AccessLog& log) {
+  const auto& channels = log.channels();
+  scrape.counter("lb_access_log_lines_total", "Lines handed to the access log.", {},
+                 sum(channels, [](const AccessLogChannel& c) -> const Counter& { return c.lines; }));
+  constexpr std::string_view kDropped = "lb_access_log_dropped_total";
+  constexpr std::string_view kHelp = "Lines that are missing there, by why: no room while it stood still, or an error.";
+  scrape.counter(kDropped, kHelp, {{"reason", "full"}},
+                 sum(channels, [](const AccessLogChannel& c) -> const Counter& { return c.dropped; }));
+  scrape.counter(kDropped, kHelp, {{"reason", "unwritten"}}, static_cast<double>(log.lost()));
+}
+
 }  // namespace
 
 void collect_lb(Scrape& scrape, const MetricSources& sources) {
@@ -179,6 +190,7 @@ void collect_lb(Scrape& scrape, const MetricSources& sources) {
   by_name(
       scrape, workers, kClientTimeouts, "lb_listener_timeouts_total", "Time-outs of clients, by what was awaited.",
       "awaited", {{"listener", "public"}}, [](const WorkerCounters& c) -> const auto& { return c.timeouts; });
+  if (sources.access_log != nullptr) collect_access_log(scrape, *sources.access_log);
   scrape.gauge("lb_draining", "1 while lb is shutting down.", {}, sources.is_draining() ? 1 : 0);
   collect_pool(scrape, *sources.snapshot.unrouted);
   for (const auto& pool : sources.snapshot.pools) {

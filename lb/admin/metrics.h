@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/metrics/registry.h"
+#include "lb/access_log/access_log.h"
 #include "lb/health/monitor.h"
 #include "lb/metrics.h"
 #include "lb/pool/snapshot.h"
@@ -17,6 +18,7 @@ namespace holdfast::lb {
 struct MetricSources {
   const Snapshot& snapshot;
   const HealthMonitor& health;
+  const AccessLog* access_log;  // null: none is kept
   std::vector<const WorkerCounters*> workers;
   std::function<bool()> is_draining;
 };

@@ -1,5 +1,7 @@
 #include "lb/balance/hash_key.h"
 
+#include "lb/routing/client_address.h"
+
 namespace holdfast::lb {
 namespace {
 
@@ -7,17 +9,6 @@ std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-std::string_view client_of(const RequestHead& head, std::string_view peer, bool is_trusted) {
-  if (!is_trusted) return peer;
-  std::string_view named;  // of several fields the last was written last
-  for (const Field& field : head.fields) {
-    if (field.id != FieldId::XForwardedFor) continue;
-    const auto comma = field.value.rfind(',');
-    named = trimmed(comma == std::string_view::npos ? field.value : field.value.substr(comma + 1));
-  }
-  return named.empty() ? peer : named;
 }
 
 }  // namespace
@@ -45,7 +36,7 @@ std::optional<std::uint64_t> hash_key(const PolicySettings& policy, const Reques
                                       bool is_trusted) {
   switch (policy.source) {
     case HashSource::ClientIp:
-      return hash_of(client_of(head, client, is_trusted));
+      return hash_of(client_address(head, client, is_trusted));
     case HashSource::Path:
       return hash_of(head.target.substr(0, head.target.find('?')));
     case HashSource::Header:

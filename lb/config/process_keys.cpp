@@ -90,6 +90,17 @@ struct LogView {
 void describe(Keys& keys, LogView& view) {
   keys.add_choice<std::string>("level", view.settings.log_level, "what is logged",
                                {{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}});
+  AccessLogSettings& access = view.settings.access_log;
+  keys.add_scalar(
+      "access", "a line for each request (docs/access-log.md)", "off, stdout, or a file, which SIGUSR1 begins anew",
+      [&access](std::string_view text) -> Wrong {
+        if (text.empty()) return "empty";
+        access.to = text == "off" ? std::string_view{} : text;
+        return std::nullopt;
+      },
+      [&access] { return access.to.empty() ? std::string("off") : access.to; });
+  keys.add_choice("access_format", access.format, "how that line is written",
+                  {{"json", AccessFormat::Json}, {"combined", AccessFormat::Combined}});
 }
 
 }  // namespace
@@ -113,7 +124,7 @@ void describe_process(Keys& keys, Settings& settings) {
       },
       [&settings] { return settings.workers == 0 ? std::string("auto") : std::to_string(settings.workers); });
   LogView log{settings};
-  keys.section("log", log, "logs, on stderr");
+  keys.section("log", log, "what is told of it; events go to stderr");
   keys.section("shutdown", settings.shutdown, "SIGTERM");
   keys.add_list(
       "trusted_proxies", "clients whose X-Forwarded-* and X-Request-ID are believed",

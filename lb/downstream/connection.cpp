@@ -134,6 +134,8 @@ void DownstreamConnection::enter(Phase next) {
       context_.timeouts_idle.arm(clock_, context_.timeouts.idle);
       break;
     case Phase::Head:
+      request_begin_bytes_ = read_bytes_;
+      response_bytes_ = 0;
       context_.timeouts_head.arm(clock_, context_.timeouts.head);
       break;
     case Phase::Body:
@@ -152,12 +154,12 @@ void DownstreamConnection::enter(Phase next) {
 }
 
 void DownstreamConnection::watch_body() {
-  body_window_.begin(body_bytes_);
+  body_window_.begin(read_bytes_);
   context_.timeouts_stall.arm(clock_, context_.timeouts.stall);
 }
 
 void DownstreamConnection::linger() {
-  body_window_.begin(body_bytes_);
+  body_window_.begin(read_bytes_);
   context_.timeouts_linger.arm(clock_, kLinger);
 }
 
@@ -177,14 +179,14 @@ void DownstreamConnection::on_clock() {
       count(ClientTimeout::Head);
       return refuse({.code = Code::Timeout, .side = Side::Downstream, .why = "the request took too long to arrive"});
     case Phase::Body:
-      if (body_window_.is_enough(body_bytes_, context_.due_bytes())) return watch_body();
+      if (body_window_.is_enough(read_bytes_, context_.due_bytes())) return watch_body();
       if (exchange_ != nullptr && !exchange_->is_waiting_for_client()) return watch_body();
       count(ClientTimeout::Body);
       if (exchange_ != nullptr) exchange_->on_client_stalled();
       return;
     case Phase::Closing:
       if (stream_.unsent_bytes() > 0) return;  // the other clock runs
-      if (context_.loop.now() - since_ < kLingerMax && body_window_.is_enough(body_bytes_, kLingerBytesDue)) {
+      if (context_.loop.now() - since_ < kLingerMax && body_window_.is_enough(read_bytes_, kLingerBytesDue)) {
         return linger();
       }
       return leave();
@@ -200,6 +202,7 @@ void DownstreamConnection::on_clock() {
 void DownstreamConnection::on_response_clock() {
   if (response_window_.is_enough(stream_.taken_bytes(), context_.due_bytes())) return watch_response();
   count(ClientTimeout::Response);
+  is_too_slow_ = true;
   leave();
 }
 
@@ -212,13 +215,14 @@ void DownstreamConnection::count(ClientTimeout timeout) {
 void DownstreamConnection::on_bytes(std::span<const char> bytes) {
   switch (phase_) {
     case Phase::Closing:
-      body_bytes_ += bytes.size();
+      read_bytes_ += bytes.size();
       return;
     case Phase::Sending:
     case Phase::Busy:
       return keep_early(bytes);
     case Phase::Tunnel:
       if (!early_.empty()) return keep_early(bytes);  // resume_tunnel() likewise
+      read_bytes_ += bytes.size();
       return exchange_->on_tunnel_bytes({bytes.data(), bytes.size()});
     case Phase::Idle:
       if (!early_.empty()) return keep_early(bytes);  // resume() is on its way: these come behind those
@@ -244,7 +248,7 @@ void DownstreamConnection::consume(std::span<const char> bytes) {
       refuse(used.error());
       break;
     }
-    body_bytes_ += *used;
+    read_bytes_ += *used;
     bytes = bytes.subspan(*used);
     has_next_ = !bytes.empty();
     if (exchange_ != nullptr) exchange_->advance();
@@ -320,6 +324,7 @@ void DownstreamConnection::on_drained() {
 
 Result<void> DownstreamConnection::write_response(std::initializer_list<std::string_view> pieces) {
   has_response_begun_ = true;
+  for (const std::string_view piece : pieces) response_bytes_ += piece.size();
   return stream_.write(pieces);
 }
 
@@ -349,8 +354,9 @@ bool DownstreamConnection::is_last_response() const {
 }
 
 void DownstreamConnection::on_exchange_done(Afterwards afterwards) {
-  Exchange::give_back_later(std::move(exchange_));  // it is still on the stack
-  if (!stream_.is_open() || is_refusing_) return;   // we are leaving
+  if (context_.access_log != nullptr) tell_of_exchange();
+  Exchange::give_back_later(std::move(exchange_));         // it is still on the stack
+  if (!stream_.is_open() || refusing_ != nullptr) return;  // we are leaving
   if (std::exchange(is_paused_, false)) stream_.start_reading();
   switch (afterwards) {
     case Afterwards::Reset:
@@ -385,6 +391,7 @@ void DownstreamConnection::resume_tunnel() {
   if (!stream_.is_open() || phase_ != Phase::Tunnel) return;
   const std::string bytes = std::exchange(early_, {});
   if (!is_client_done_) stream_.start_reading();
+  read_bytes_ += bytes.size();
   if (!bytes.empty()) exchange_->on_tunnel_bytes(bytes);
   if (is_client_done_ && phase_ == Phase::Tunnel) exchange_->on_tunnel_bytes_end();
 }
@@ -392,19 +399,23 @@ void DownstreamConnection::resume_tunnel() {
 void DownstreamConnection::refuse(const Error& error) {
   context_.counters.rejected[static_cast<std::size_t>(rejection_of(error.code))].add();
   keep_alive_ = false;
-  is_refusing_ = true;
-  // The one that its server was told, where there is one.
-  const std::string request_id(exchange_ != nullptr ? exchange_->request_id() : context_.exchange.request_ids.next());
-  if (exchange_ != nullptr) exchange_->on_client_gone();  // its request will never be whole
-  if (has_response_begun_) {
-    stream_.reset();  // the client must not take what it has for the whole
-    return leave();
+  refusing_ = &error;
+  bool is_told = false;
+  // A client that has some of a response already must not take it for the whole.
+  if (!has_response_begun_) {
+    // The id that its server was told, where there is one.
+    const std::string_view id = exchange_ != nullptr ? exchange_->request_id() : context_.exchange.request_ids.next();
+    write_local_response(context_.response, response_to_bad_client(error), context_.exchange.date,
+                         {.request_id = id, .is_head = is_head_request_, .closes = true, .is_http10 = is_http10_});
+    response_bytes_ += context_.response.size();
+    is_told = stream_.write(context_.response).has_value();
+    if (exchange_ == nullptr) tell_of_refusal(id);
   }
-  write_local_response(
-      context_.response, response_to_bad_client(error), context_.exchange.date,
-      {.request_id = request_id, .is_head = is_head_request_, .closes = true, .is_http10 = is_http10_});
-  if (!stream_.write(context_.response)) return leave();
-  begin_closing();
+  if (exchange_ != nullptr) exchange_->on_client_gone();  // its request will never be whole
+  refusing_ = nullptr;
+  if (is_told) return begin_closing();
+  stream_.reset();
+  leave();
 }
 
 /// It has as many connections as it may. Told at once, before it has asked anything: it will not be served anyway.
@@ -436,8 +447,51 @@ void DownstreamConnection::close_when_idle() {
 
 void DownstreamConnection::abandon() { leave(); }
 
+// --- The access log -----------------------------------------------------------------------------------------------
+
+AccessEntry DownstreamConnection::entry() const {
+  return {.peer = {address_.data(), address_bytes_},
+          .bytes_in = read_bytes_ - request_begin_bytes_,
+          .bytes_out = response_bytes_};
+}
+
+void DownstreamConnection::tell_of_exchange() const {
+  AccessEntry line = entry();
+  exchange_->describe(line);
+  if (refusing_ != nullptr) {
+    if (!has_response_begun_) line.status = response_to_bad_client(*refusing_).status;
+    line.reason = kRejections[static_cast<std::size_t>(rejection_of(refusing_->code))];
+    line.why = refusing_->why;
+  } else if (is_too_slow_) {
+    line.reason = "response_timeout";
+  }
+  context_.access_log->write(line);
+}
+
+/// Of what was no request yet.
+void DownstreamConnection::tell_of_refusal(std::string_view request_id) const {
+  if (context_.access_log == nullptr) return;
+  AccessEntry line = entry();
+  line.request_id = request_id;
+  line.status = response_to_bad_client(*refusing_).status;
+  line.outcome = "refused";
+  line.reason = kRejections[static_cast<std::size_t>(rejection_of(refusing_->code))];
+  line.why = refusing_->why;
+  context_.access_log->write(line);
+}
+
+/// Of a client that left before its head was whole.
+void DownstreamConnection::tell_of_half_head() const {
+  if (context_.access_log == nullptr) return;
+  AccessEntry line = entry();
+  line.outcome = kOutcomes[static_cast<std::size_t>(Outcome::ClientGone)];
+  line.reason = "head_incomplete";
+  context_.access_log->write(line);
+}
+
 void DownstreamConnection::leave() {
   if (!ListHook<>::is_linked()) return;
+  if (phase_ == Phase::Head && exchange_ == nullptr && refusing_ == nullptr) tell_of_half_head();
   ListHook<>::unlink();
   ListHook<IdleList>::unlink();
   --context_.open;

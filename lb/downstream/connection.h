@@ -13,6 +13,7 @@
 #include "common/loop/timeouts.h"
 #include "common/memory/list.h"
 #include "common/net/stream.h"
+#include "lb/access_log/access_log.h"
 #include "lb/downstream/admission.h"
 #include "lb/downstream/progress.h"
 #include "lb/exchange/exchange.h"
@@ -46,6 +47,7 @@ struct DownstreamContext {
   const RouteTable& routes;
   PoolShare& unrouted;             // of what no route takes
   std::vector<PoolShare*> shares;  // of each pool, by its place
+  AccessLogChannel* access_log;    // null: none is kept
   HeadScratch scratch;
   std::string response;           // of our own, under construction
   Pool<Exchange> exchanges{256};  // unused ones
@@ -129,6 +131,10 @@ class DownstreamConnection final : public ListHook<>,
   void begin_closing();
   void resume();
   void resume_tunnel();
+  AccessEntry entry() const;
+  void tell_of_exchange() const;
+  void tell_of_refusal(std::string_view request_id) const;
+  void tell_of_half_head() const;
   void leave();
 
   DownstreamContext& context_;
@@ -139,8 +145,11 @@ class DownstreamConnection final : public ListHook<>,
   ProgressWindow body_window_;
   ProgressWindow response_window_;
   std::unique_ptr<Exchange> exchange_;
-  std::string early_;             // bytes of the next requests that came while Busy or Sending
-  std::uint64_t body_bytes_ = 0;  // read; what the window of a body is measured by
+  std::string early_;                      // bytes of the next requests that came while Busy or Sending
+  std::uint64_t read_bytes_ = 0;           // and made something of; what the window of a body is measured by
+  std::uint64_t request_begin_bytes_ = 0;  // of these, where the request under way began
+  std::uint64_t response_bytes_ = 0;       // of the response under way, written
+  const Error* refusing_ = nullptr;        // what is wrong with its message, while that is dealt with
   std::size_t requests_ = 0;
   TimePoint since_{};  // of Idle, and of Closing
   ClientKey client_{Address{}};
@@ -156,9 +165,9 @@ class DownstreamConnection final : public ListHook<>,
   bool has_response_begun_ = false;
   bool is_client_done_ = false;  // it sends no more
   bool is_consuming_ = false;
-  bool has_next_ = false;  // while consuming: bytes of another request are there
-  bool is_refusing_ = false;
-  bool is_paused_ = false;  // by want_request_body()
+  bool has_next_ = false;     // while consuming: bytes of another request are there
+  bool is_too_slow_ = false;  // in taking its response
+  bool is_paused_ = false;    // by want_request_body()
 };
 
 }  // namespace holdfast::lb

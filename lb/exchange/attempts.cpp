@@ -104,6 +104,7 @@ Phase Exchange::begin_attempt(Server& server) {
   failure_.reset();
   is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = is_upgraded_ = false;
   attempt_ns_ = attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime();
+  if (context_.is_logged) notes_.add(server.name());
   Endpoint& endpoint = share_->endpoint(server);
   endpoint.counters().in_flight.add(1);
   // Where one kept connection turned out to be closed, the others may be too: the next attempt is made on a new one.
@@ -169,6 +170,10 @@ Phase Exchange::after_failure(AttemptResult result) {
 void Exchange::end_attempt(AttemptResult result) {
   timeout_.disarm();
   if (connection_ == nullptr) return;
+  if (context_.is_logged) {
+    notes_.last().result = result;
+    notes_.last().duration = since_attempt();
+  }
   Endpoint& endpoint = connection_->endpoint();
   endpoint.counters().attempts[static_cast<std::size_t>(result)].add();
   endpoint.counters().in_flight.add(-1);

@@ -3,6 +3,7 @@
 #include "common/assert.h"
 #include "common/http/rules.h"
 #include "common/http/writer.h"
+#include "lb/routing/client_address.h"
 
 #include <utility>
 
@@ -44,6 +45,9 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   has_paused_ = false;
   last_error_ = LocalError::DestinationUnavailable;
   status_ = 0;
+  reason_ = {};
+  notes_.clear();
+  if (context_.is_logged) texts_.keep(head, client_address(head, client.address, client.is_trusted));
   is_woken_ = is_client_gone_ = has_client_ended_ = false;
   failure_.reset();
   refusal_ = refusal;
@@ -131,6 +135,7 @@ void Exchange::on_tunnel_bytes_end() {
 
 void Exchange::on_connected() {
   is_connected_ = true;
+  if (context_.is_logged) notes_.last().connect = since_attempt();
   advance();
 }
 
@@ -148,7 +153,9 @@ void Exchange::on_interim(const ResponseHead& head) {
 void Exchange::on_head(const ResponseHead& head) {
   if (phase_ != Phase::Waiting) return;
   ServerCounters& counters = connection_->endpoint().counters();
-  counters.first_byte.add(std::chrono::nanoseconds(uv_hrtime() - attempt_ns_));
+  const auto first_byte = since_attempt();
+  counters.first_byte.add(first_byte);
+  if (context_.is_logged) notes_.last().first_byte = first_byte;
   counters.responses[static_cast<std::size_t>(head.status / 100 - 1)].add();
   response_.start(head, {.chunked = !request_.is_http10(), .trailers = request_.takes_trailers()},
                   {.date = context_.date, .request_id = request_.id()}, share_->settings.response);
@@ -277,7 +284,10 @@ Phase Exchange::step() {
     return finish(phase_ == Phase::Tunnelling ? Outcome::Tunnelled : Outcome::ClientGone, Afterwards::Close);
   }
   if (refusal_) {
-    if (phase_ == Phase::Responding) return finish(Outcome::Cut, Afterwards::Reset);
+    if (phase_ == Phase::Responding) {
+      reason_ = kLocalErrors[static_cast<std::size_t>(*refusal_)];
+      return finish(Outcome::Cut, Afterwards::Reset);
+    }
     return give_up(*refusal_);
   }
   switch (phase_) {
@@ -345,6 +355,7 @@ Phase Exchange::holding() {
 
 Phase Exchange::responding() {
   if (failure_) {
+    reason_ = attempt_result_name(*failure_);
     end_attempt(*failure_);
     return finish(Outcome::Cut, Afterwards::Reset);
   }
@@ -373,6 +384,7 @@ Phase Exchange::give_up(LocalError error) {
   const Afterwards after = afterwards();
   const LocalResponse response = response_to(error);
   status_ = response.status;
+  reason_ = kLocalErrors[static_cast<std::size_t>(error)];
   share_->counters.local_errors[static_cast<std::size_t>(error)].add();
   write_local_response(local_, response, context_.date,
                        {.request_id = request_.id(),
@@ -393,13 +405,15 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
   if (phase_ == Phase::Tunnelling) share_->counters.tunnels.add(-1);
   const bool is_well = outcome == Outcome::Answered || outcome == Outcome::Tunnelled;
   end_attempt(is_well ? AttemptResult::Ok : AttemptResult::Cancelled);
+  outcome_ = outcome;
+  ended_ns_ = uv_hrtime();
   PoolCounters& counters = share_->counters;
   counters.in_flight.add(-1);
   counters.outcomes[static_cast<std::size_t>(outcome)].add();
   if (outcome != Outcome::ClientGone && status_ >= 100 && status_ < 600) {
     const auto status = static_cast<std::size_t>(status_);
     counters.responses[status].add();
-    counters.duration[status / 100 - 1].add(std::chrono::nanoseconds(uv_hrtime() - started_ns_));
+    counters.duration[status / 100 - 1].add(std::chrono::nanoseconds(ended_ns_ - started_ns_));
   }
   if (outcome == Outcome::Answered && attempts_ > 1) counters.retry_successes.add();
   std::exchange(taker_, nullptr)->on_exchange_done(after);
@@ -444,6 +458,17 @@ void Exchange::send_body_piece(std::string_view bytes) {
   } else {
     context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
   }
+}
+
+void Exchange::describe(AccessEntry& entry) const {
+  entry.request_id = request_.id();
+  entry.texts = &texts_;
+  entry.attempts = &notes_;
+  entry.pool = share_->pool->name();
+  entry.status = status_;
+  entry.duration = std::chrono::nanoseconds(ended_ns_ - started_ns_);
+  entry.outcome = kOutcomes[static_cast<std::size_t>(outcome_)];
+  entry.reason = reason_;
 }
 
 std::string Exchange::line() const {

@@ -5,6 +5,7 @@
 
 #include "common/loop/timeouts.h"
 #include "common/memory/pool.h"
+#include "lb/access_log/entry.h"
 #include "lb/exchange/forward.h"
 #include "lb/exchange/incoming_response.h"
 #include "lb/exchange/local_response.h"
@@ -43,6 +44,7 @@ struct ExchangeContext {
   void (*tell_failure)(void* worker);
   void* teller;
   Pool<Exchange>* unused = nullptr;
+  bool is_logged = false;  // somebody will describe() the exchanges
 };
 
 class Exchange final : public Waiter, private ResponseReceiver {
@@ -76,6 +78,9 @@ class Exchange final : public Waiter, private ResponseReceiver {
 
   bool is_request_complete() const { return request_.is_complete(); }
   std::string_view request_id() const { return request_.id(); }
+  /// What the access log tells of it, as far as it is known here. Where ExchangeContext::is_logged, once it has ended
+  /// and until it is given back.
+  void describe(AccessEntry& entry) const;
   /// `exchange GET /abc phase=Waiting since=12ms attempt=2 server=127.0.0.1:3002`
   std::string line() const;
 
@@ -123,6 +128,7 @@ class Exchange final : public Waiter, private ResponseReceiver {
   void send_body_piece(std::string_view bytes);
   void give_continue();
   Afterwards afterwards() const;
+  std::chrono::nanoseconds since_attempt() const { return std::chrono::nanoseconds(uv_hrtime() - attempt_ns_); }
 
   /// Past this many unsent bytes the other side is not read from until they are gone.
   static constexpr std::size_t kUnsentMax = 64 * 1024;
@@ -154,6 +160,13 @@ class Exchange final : public Waiter, private ResponseReceiver {
   IncomingResponse saved_;     // the last whole answer with a status of retry.statuses, for want of a better one
   std::string local_;          // an answer of our own
   int status_ = 0;             // of what the client was answered
+
+  // For the access log.
+  RequestTexts texts_;
+  AttemptNotes notes_;
+  std::uint64_t ended_ns_ = 0;
+  Outcome outcome_ = Outcome::ClientGone;
+  std::string_view reason_;
 
   // What came since the last step.
   bool is_connected_ = false;

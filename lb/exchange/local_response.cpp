@@ -1,19 +1,10 @@
 #include "lb/exchange/local_response.h"
 
+#include "common/escape.h"
 #include "common/http/rules.h"
 
 namespace holdfast::lb {
 namespace {
-
-/// Our own texts, which may quote.
-void append_json(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  out += '"';
-}
 
 /// A trusted proxy's id may hold anything that a field may: only what is a URI reference as it stands is one.
 bool is_plain_id(std::string_view id) {
@@ -25,12 +16,12 @@ bool is_plain_id(std::string_view id) {
 /// RFC 9457.
 std::string problem(const LocalResponse& response, std::string_view request_id) {
   std::string out = R"({"type":"about:blank","title":)";
-  append_json(out, reason_phrase(response.status));
+  append_json_string(out, reason_phrase(response.status));
   out += ",\"status\":" + std::to_string(response.status) + ",\"detail\":";
-  append_json(out, response.text);
+  append_json_string(out, response.text);
   if (is_plain_id(request_id)) {
     out += ",\"instance\":";
-    append_json(out, request_id);
+    append_json_string(out, request_id);
   }
   return out + "}\n";
 }

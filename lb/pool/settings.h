@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace holdfast::lb {
@@ -137,12 +138,21 @@ struct ShutdownSettings {
   milliseconds grace = 30s;
 };
 
+enum class AccessFormat : std::uint8_t { Json, Combined };
+inline constexpr std::string_view kAccessToStdout = "stdout";
+
+struct AccessLogSettings {
+  std::string to;  // kAccessToStdout or a file; empty: nowhere
+  AccessFormat format = AccessFormat::Json;
+};
+
 struct Settings {
   Address listen;
   Address admin;
   std::string admin_token;  // wanted of whoever changes state, always off loopback; empty: none is configured
   unsigned workers = 0;     // 0: one a core
   std::string log_level = "info";
+  AccessLogSettings access_log;
   ShutdownSettings shutdown;
   std::vector<Network> trusted_proxies;
   LimitSettings limits;

@@ -18,6 +18,7 @@ LB_CONFIG = """# Made by ops/up. What runs here: lb in front of two shorteners.
 listen: 127.0.0.1:{public}
 admin:
   listen: 127.0.0.1:{admin}
+log: {{ access: "{access_log}" }}
 pools:
   shortener:
     upstreams:
@@ -157,6 +158,7 @@ class Stack:
             app.start()
         self.say("lb")
         config = LB_CONFIG.format(public=public, admin=ports.free_port(9900 if self.preferred_port else None),
+                                  access_log=os.path.join(self.logs, "access.log"),
                                   app1=self.apps[0].port, app2=self.apps[1].port)
         folder = os.path.join(self.data, "config")
         os.makedirs(folder, exist_ok=True)

@@ -87,6 +87,7 @@ def say_up(stack, first):
 try:
   curl -i -H 'Content-Type: application/json' -d '{{"longUrl": "https://example.com/"}}' {url}/api/v1/links
   curl http://127.0.0.1:{stack.lb.admin}/upstreams
+  tail -f {os.path.relpath(os.path.join(stack.logs, "access.log"))}
   ./ops/drill kill-app""", flush=True)
     return 0
 

@@ -1,4 +1,5 @@
-// Once warm, a request through lb allocates nothing: operator new is counted on the worker's thread over 1,000 of them.
+// Once warm, a request through lb allocates nothing, with the access log or without: operator new is counted on the
+// worker's thread over 1,000 of them.
 // A program of its own, since it replaces operator new.
 #include "lb/worker.h"
 
@@ -90,10 +91,8 @@ void ask(int connection, int times) {
   }
 }
 
-}  // namespace
-
-int main() {
-  is_uncounted = true;
+/// How often the worker allocates in 1,000 requests; `format`: of the access log, null for none.
+std::uint64_t count_allocations(const AccessFormat* format) {
   Settings settings;
   PoolSettings pool;
   pool.name = "test";
@@ -109,7 +108,13 @@ int main() {
   const auto snapshot = make_snapshot(settings, 1);
   for (const auto& server : snapshot->pools.front()->servers()) server->publish(State::Healthy);
   Admission admission(settings.limits, 1);
-  Worker worker(0, 1, snapshot, admission, [] {});
+  std::unique_ptr<AccessLog> access_log;
+  if (format != nullptr) {
+    auto opened = AccessLog::open({.to = "/dev/null", .format = *format}, 1);
+    must(opened.has_value(), "can't open the access log");
+    access_log = std::move(*opened);
+  }
+  Worker worker(0, 1, snapshot, admission, access_log != nullptr ? &access_log->channel(0) : nullptr, [] {});
   const auto address = worker.listen(*Address::parse("127.0.0.1:0"));
   must(address.has_value(), "lb can't listen");
   worker.start();
@@ -117,12 +122,31 @@ int main() {
   const int connection = ::socket(AF_INET, SOCK_STREAM, 0);
   must(::connect(connection, address->raw(), address->raw_bytes()) == 0, "can't connect");
   ask(connection, 200);  // warm
+  allocations = 0;
   is_counting = true;
   ask(connection, 1000);
   is_counting = false;
-  std::printf("1000 requests, %llu allocations\n", static_cast<unsigned long long>(allocations.load()));
   ::close(connection);
   worker.stop();
   worker.join();
-  return allocations.load() == 0 ? 0 : 1;
+  if (access_log != nullptr) must(access_log->channel(0).lines.value() == 1200, "not every request has a line");
+  return allocations.load();
+}
+
+bool is_well(const char* name, const AccessFormat* format) {
+  const std::uint64_t count = count_allocations(format);
+  std::printf("access log %s: 1000 requests, %llu allocations\n", name, static_cast<unsigned long long>(count));
+  return count == 0;
+}
+
+}  // namespace
+
+int main() {
+  is_uncounted = true;
+  const AccessFormat json = AccessFormat::Json;
+  const AccessFormat combined = AccessFormat::Combined;
+  const bool is_off_well = is_well("off", nullptr);
+  const bool is_json_well = is_well("as JSON", &json);
+  const bool is_combined_well = is_well("combined", &combined);
+  return is_off_well && is_json_well && is_combined_well ? 0 : 1;
 }

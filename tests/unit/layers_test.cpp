@@ -27,8 +27,9 @@ const std::vector<Room> kRooms{
     {"lb/descriptors", {"lb/pool"}},
     {"lb/worker", {"lb/downstream"}},
     {"lb/downstream", {"lb/exchange"}},
-    {"lb/exchange", {"lb/balance", "lb/upstream", "lb/health/passive"}},
-    {"lb/admin", {"lb/health"}},  // shows what the monitor knows
+    {"lb/exchange", {"lb/balance", "lb/upstream", "lb/health/passive", "lb/access_log"}},
+    {"lb/admin", {"lb/health", "lb/access_log"}},  // shows what the monitor knows
+    {"lb/access_log", {"lb/pool"}},
     {"lb/balance", {"lb/pool"}},
     {"lb/upstream", {"lb/pool"}},
     {"lb/health", {"lb/health/passive"}},

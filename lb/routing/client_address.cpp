@@ -1,0 +1,25 @@
+#include "lb/routing/client_address.h"
+
+namespace holdfast::lb {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+std::string_view client_address(const RequestHead& head, std::string_view peer, bool is_trusted) {
+  if (!is_trusted) return peer;
+  std::string_view named;  // of several fields the last was written last
+  for (const Field& field : head.fields) {
+    if (field.id != FieldId::XForwardedFor) continue;
+    const auto comma = field.value.rfind(',');
+    named = trimmed(comma == std::string_view::npos ? field.value : field.value.substr(comma + 1));
+  }
+  return named.empty() ? peer : named;
+}
+
+}  // namespace holdfast::lb
