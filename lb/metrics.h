@@ -16,6 +16,9 @@ inline constexpr std::size_t kCodeClasses = 5;
 struct alignas(64) ServerCounters {
   Counter requests;  // attempts that got a connection and began to send
   Gauge in_flight;
+  Gauge awaited;           // requests sent, whose response has not begun
+  Gauge awaited_since_ms;  // of the loops' clock: when awaited was last 0
+  Gauge heard_ms;          // likewise: when the last byte came
   std::array<Counter, kCodeClasses> responses;
   std::array<Counter, kAttemptResults.size()> attempts;
   Counter connections_opened;

@@ -1,8 +1,15 @@
 #include "common/http/client.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace holdfast {
+namespace {
+
+/// A time-out that fires this much too late says that we were not served, not that the peer was silent.
+constexpr std::chrono::milliseconds kLate{20};
+
+}  // namespace
 
 HttpCall::HttpCall(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, User& user)
     : loop_(loop),
@@ -18,7 +25,8 @@ void HttpCall::start(const Address& to, Method method, std::string_view request,
   request_ = request;
   body_.clear();
   status_ = 0;
-  is_connected_ = is_complete_ = false;
+  is_connected_ = is_complete_ = is_extended_ = false;
+  began_ = loop_.now();
   failed_ = {};
   auto begun = Stream::connect(loop_, to, this);
   is_under_way_ = true;
@@ -29,6 +37,12 @@ void HttpCall::start(const Address& to, Method method, std::string_view request,
   }
   stream_ = std::move(*begun);
   timeouts_.arm(timeout_, timeout);
+}
+
+void HttpCall::shorten(std::chrono::milliseconds timeout) {
+  if (!is_under_way_ || timeout_.deadline() <= began_ + timeout) return;
+  timeouts_.arm(timeout_,
+                std::max(std::chrono::milliseconds(began_ + timeout - loop_.now()), std::chrono::milliseconds(0)));
 }
 
 void HttpCall::cancel() {
@@ -62,6 +76,10 @@ void HttpCall::on_broken(const Error& error) { answer(failure(error.code, Side::
 
 void HttpCall::on_timeout() {
   if (!failed_.why.empty()) return on_broken(failed_);
+  if (loop_.now() - timeout_.deadline() > kLate && !std::exchange(is_extended_, true)) {
+    // The answer may have come while this thread had no turn: what there is to read is read first.
+    return timeouts_.arm(timeout_, std::chrono::milliseconds(1));
+  }
   answer(failure(Code::Timeout, Side::Upstream, is_connected_ ? "no answer in time" : "no connection in time"));
 }
 

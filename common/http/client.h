@@ -38,6 +38,8 @@ class HttpCall final : private StreamUser, private ResponseSink {
   /// Sends `request` (a whole one, whose method is `method`) to `to` and waits for the answer until `timeout`.
   void start(const Address& to, Method method, std::string_view request, std::chrono::milliseconds timeout);
   bool is_under_way() const { return is_under_way_; }
+  /// Lets the call under way last no longer than `timeout` from its start.
+  void shorten(std::chrono::milliseconds timeout);
   void cancel();
 
  private:
@@ -65,7 +67,9 @@ class HttpCall final : private StreamUser, private ResponseSink {
   std::string body_;
   int status_ = 0;
   bool is_under_way_ = false;
+  TimePoint began_{};
   bool is_connected_ = false;
+  bool is_extended_ = false;
   bool is_complete_ = false;
   Error failed_{};
 };

@@ -150,6 +150,10 @@ void collect_server(Scrape& scrape, const ServerPool& pool, const Server& server
                    {{"pool", p}, {"upstream", u}, {"result", kProbeResults[i]}},
                    static_cast<double>(health->prober()->count(static_cast<ProbeResult>(i))));
   }
+  scrape.counter("lb_upstream_stalls_total", "Unusual silences that a probe was asked about, by what it found.",
+                 {{"pool", p}, {"upstream", u}, {"found", "hung"}}, static_cast<double>(health->stalls()));
+  scrape.counter("lb_upstream_stalls_total", "Unusual silences that a probe was asked about, by what it found.",
+                 {{"pool", p}, {"upstream", u}, {"found", "alive"}}, static_cast<double>(health->acquittals()));
   scrape.gauge("lb_health_check_duration_seconds", "How long the last probe took.", {{"pool", p}, {"upstream", u}},
                std::chrono::duration<double>(health->prober()->last_took()).count());
 }

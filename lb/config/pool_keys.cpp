@@ -144,6 +144,12 @@ void describe(Keys& keys, HealthSettings& health) {
   add_status(keys, "status", health.status, "the statuses of a pass");
   keys.add("body", health.body, "text that the answer's body must contain");
   keys.add("port", health.port, "port of a probe; 0: the server's own", 0, 65535);
+  keys.add("stall_after", health.stall_after,
+           "a server that owes answers and has sent no byte for so long (or for 3 times its p99, up to 1 s, where that "
+           "is more) while others of its pool go on is probed at once, and that probe alone decides; 0: never",
+           0ms, 60'000ms);
+  keys.add("stall_timeout", health.stall_timeout,
+           "time-out of that probe (or 4 times what the last passing probe took, where that is more)", 10ms, 60'000ms);
 }
 
 void describe(Keys& keys, PassiveSettings& passive) {

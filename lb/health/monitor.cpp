@@ -1,136 +1,22 @@
 #include "lb/health/monitor.h"
 
-#include "common/log.h"
-
 #include <algorithm>
 #include <utility>
 
 namespace holdfast::lb {
+namespace {
 
-ServerHealth::ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, ServerPool& pool, Server& server,
-                           const Changed& changed, const std::function<void()>& probed)
-    : loop_(loop),
-      timeouts_(timeouts),
-      pool_(pool),
-      server_(server),
-      changed_(changed),
-      probed_(probed),
-      passive_(pool.settings().passive),
-      ejection_over_(Timeout::calling<&ServerHealth::on_ejection_over>(this)),
-      since_(std::chrono::system_clock::now()),
-      reason_("not probed yet") {
-  facts_.is_probed = !pool.settings().health.uri.empty();
-  if (facts_.is_probed) {
-    prober_ = std::make_unique<Prober>(loop, timeouts, scratch, pool.settings().health, server,
-                                       static_cast<Prober::User&>(*this));
-  }
-}
+/// How often silences are looked at while anybody waits for an answer, and while nobody does.
+constexpr std::chrono::milliseconds kLook{25};
+constexpr std::chrono::milliseconds kLookIdle{75};
 
-void ServerHealth::start() {
-  if (prober_ != nullptr) {
-    prober_->probe_now();
-  } else {
-    update("no active checks are configured");
-  }
-}
-
-void ServerHealth::on_probe(Prober& prober, const ProbeReport& report) {
-  has_answer_ = true;
-  last_probe_ = report.text;
-  facts_.probe = prober.verdict().verdict();
-  if (report.result == ProbeResult::Pass) {
-    // A pass ends an ejection early: the server is back, and no client has to be the one who finds out.
-    facts_.ejected_until = {};
-    facts_.says_draining = false;
-    ejection_over_.disarm();
-    passive_.on_pass(loop_.now());
-  }
-  update(report.text + (prober.verdict().in_a_row() > 1
-                            ? ", " + std::to_string(prober.verdict().in_a_row()) + " in a row"
-                            : std::string()));
-  probed_();
-}
-
-void ServerHealth::collect_failures() {
-  const TimePoint now = loop_.now();
-  std::uint64_t draining = 0;
-  std::array<std::uint64_t, kAttemptResults.size()> sums{};
-  for (const auto& counters : server_.counters()) {
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += counters->attempts[i].value();
-    draining += counters->said_draining.value();
-  }
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    const std::uint64_t fresh = sums[i] - std::exchange(seen_[i], sums[i]);
-    const auto result = static_cast<AttemptResult>(i);
-    if (fresh == 0 || !is_failure(result)) continue;
-    if (prober_ != nullptr) prober_->probe_now();  // a witness at once, whatever this leads to
-    const auto ejection = passive_.on_failures(result, fresh, now);
-    if (!ejection) continue;
-    facts_.ejected_until = ejection->until;
-    timeouts_.arm(ejection_over_, std::chrono::milliseconds(ejection->until - now));
-    if (prober_ != nullptr) prober_->hurry();
-    update(ejection->reason);
-  }
-  if (draining > seen_draining_) {
-    seen_draining_ = draining;
-    facts_.says_draining = true;
-    if (prober_ != nullptr) {
-      prober_->hurry();
-      update("it says that it drains (Lb-Drain)");
-    } else {
-      facts_.says_draining = false;  // nobody would take the word back
-    }
-  }
-}
-
-void ServerHealth::set_admin(Admin admin) {
-  facts_.admin = admin;
-  switch (admin) {
-    case Admin::Enabled:
-      if (prober_ != nullptr) prober_->probe_now();  // what was known of it may be old
-      return update("the operator enabled it");
-    case Admin::Draining:
-      return update("the operator drains it");
-    case Admin::Down:
-      return update("the operator disabled it");
-  }
-}
-
-void ServerHealth::set_weight(unsigned weight) {
-  log::info("upstream weight", {{"pool", pool_.name()},
-                                {"server", server_.name()},
-                                {"from", server_.weight()},
-                                {"to", weight},
-                                {"why", "the operator set it"}});
-  server_.publish_weight(weight, 100);
-  changed_();
-}
-
-void ServerHealth::on_ejection_over() { update("the ejection is over"); }
-
-void ServerHealth::update(std::string reason) {
-  const State before = server_.state();
-  const State now = state_of(facts_, loop_.now());
-  if (before == now) {
-    if (history_.count() == 0) reason_ = std::move(reason);
-    return;
-  }
-  since_ = std::chrono::system_clock::now();
-  reason_ = reason;
-  history_.add({.at = since_, .from = before, .to = now, .reason = std::move(reason)});
-  server_.publish(now);
-  const bool is_bad = now == State::Unhealthy || now == State::Ejected;
-  (is_bad ? log::warn : log::info)("upstream state", {{"pool", pool_.name()},
-                                                      {"server", server_.name()},
-                                                      {"from", state_name(before)},
-                                                      {"to", state_name(now)},
-                                                      {"why", reason_}});
-  changed_();
-}
+}  // namespace
 
 HealthMonitor::HealthMonitor(Loop& loop, Timeouts& timeouts, const Snapshot& snapshot, ServerHealth::Changed changed)
-    : timeouts_(timeouts.add_class()),
+    : loop_(loop),
+      timeouts_(timeouts.add_class()),
       first_round_timeout_(Timeout::calling<&HealthMonitor::finish_first_round>(this)),
+      next_look_(Timeout::calling<&HealthMonitor::look_for_stalls>(this)),
       changed_(std::move(changed)),
       probed_([this] { on_probed(); }) {
   for (const auto& pool : snapshot.pools) {
@@ -148,7 +34,34 @@ void HealthMonitor::start(std::function<void()> first_round) {
     if (server->prober() != nullptr) longest = std::max(longest, server->probe_timeout());
   }
   timeouts_.arm(first_round_timeout_, longest);
+  const bool is_any_watched =
+      std::any_of(servers_.begin(), servers_.end(), [](const auto& server) { return server->is_watched(); });
+  if (is_any_watched) timeouts_.arm(next_look_, kLookIdle);
   on_probed();
+}
+
+void HealthMonitor::look_for_stalls() {
+  bool is_busy = false;
+  activities_.clear();
+  for (const auto& server : servers_) {
+    activities_.push_back(activity_of(server->server()));
+    is_busy = is_busy || activities_.back().awaited > 0;
+  }
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (!servers_[i]->is_watched()) continue;
+    const auto silence = servers_[i]->unusual_silence_of(activities_[i]);
+    if (silence.count() > 0 && goes_on_beside(i, silence)) servers_[i]->ask_witness(activities_[i], silence);
+  }
+  timeouts_.arm(next_look_, is_busy ? kLook : kLookIdle);
+}
+
+bool HealthMonitor::goes_on_beside(std::size_t suspect, std::chrono::milliseconds silence) const {
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (i == suspect || &servers_[i]->pool() != &servers_[suspect]->pool()) continue;
+    const bool gets_requests = servers_[i]->server().state() == State::Healthy;
+    if (gets_requests && lb::goes_on_beside(activities_[i], silence, loop_.now())) return true;
+  }
+  return false;
 }
 
 void HealthMonitor::on_probed() {

@@ -1,10 +1,9 @@
-// Keeps each server's facts, derives its state, publishes it to the workers and remembers why.
-// Thread: control; the only writer of every server's state.
+// The health of all servers: the first round of probes, what concerns several of them at once, and who is who.
+// Thread: control.
 #pragma once
 
 #include "common/loop/timeouts.h"
-#include "lb/health/passive.h"
-#include "lb/health/prober.h"
+#include "lb/health/server_health.h"
 #include "lb/pool/snapshot.h"
 
 #include <chrono>
@@ -14,59 +13,6 @@
 #include <vector>
 
 namespace holdfast::lb {
-
-/// What is known of one server beside its traffic.
-class ServerHealth final : private Prober::User {
- public:
-  /// Called after each change of state, when the workers can see it.
-  using Changed = std::function<void()>;
-
-  ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, ServerPool& pool, Server& server,
-               const Changed& changed, const std::function<void()>& probed);
-
-  void start();
-  /// Looks at what the workers have counted since the last call.
-  void collect_failures();
-
-  /// The operator's word.
-  void set_admin(Admin admin);
-  void set_weight(unsigned weight);
-
-  const ServerPool& pool() const { return pool_; }
-  const ServerFacts& facts() const { return facts_; }
-  Server& server() { return server_; }
-  const Server& server() const { return server_; }
-  const Prober* prober() const { return prober_.get(); }
-  std::chrono::milliseconds probe_timeout() const { return pool_.settings().health.timeout; }
-  bool has_verdict() const { return prober_ == nullptr || facts_.probe != Probe::Unknown || has_answer_; }
-  std::chrono::system_clock::time_point since() const { return since_; }
-  const std::string& reason() const { return reason_; }
-  const History& history() const { return history_; }
-  const std::string& last_probe() const { return last_probe_; }
-
- private:
-  void on_probe(Prober& prober, const ProbeReport& report) override;
-  void on_ejection_over();
-  void update(std::string reason);
-
-  Loop& loop_;
-  TimeoutClass& timeouts_;
-  ServerPool& pool_;
-  Server& server_;
-  const Changed& changed_;
-  const std::function<void()>& probed_;
-  PassiveHealth passive_;
-  std::unique_ptr<Prober> prober_;
-  Timeout ejection_over_;
-  ServerFacts facts_;
-  std::array<std::uint64_t, kAttemptResults.size()> seen_{};  // of the workers' counters
-  std::uint64_t seen_draining_ = 0;
-  bool has_answer_ = false;
-  std::chrono::system_clock::time_point since_;
-  std::string reason_;
-  std::string last_probe_;
-  History history_;
-};
 
 /// All servers of one snapshot.
 class HealthMonitor {
@@ -87,14 +33,19 @@ class HealthMonitor {
  private:
   void on_probed();
   void finish_first_round();
+  void look_for_stalls();
+  bool goes_on_beside(std::size_t suspect, std::chrono::milliseconds silence) const;
 
+  Loop& loop_;
   TimeoutClass& timeouts_;
   Timeout first_round_timeout_;
+  Timeout next_look_;
   HeadScratch scratch_;
   ServerHealth::Changed changed_;
   std::function<void()> probed_;
   std::function<void()> first_round_;
   std::vector<std::unique_ptr<ServerHealth>> servers_;
+  std::vector<ServerActivity> activities_;  // by the place in servers_, of the last look
 };
 
 }  // namespace holdfast::lb

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace holdfast::lb {
 
@@ -50,12 +51,12 @@ ProbeReport judge_probe(const HealthSettings& settings, const Result<HttpAnswer>
   return report;
 }
 
-bool ProbeVerdict::add(bool passed) {
+bool ProbeVerdict::add(bool passed, bool is_decisive) {
   in_a_row_ = passed == last_passed_ && in_a_row_ > 0 ? in_a_row_ + 1 : 1;
   last_passed_ = passed;
   const Probe before = verdict_;
   if (passed && in_a_row_ >= passes_) verdict_ = Probe::Passing;
-  if (!passed && in_a_row_ >= fails_) verdict_ = Probe::Failing;
+  if (!passed && (in_a_row_ >= fails_ || is_decisive)) verdict_ = Probe::Failing;
   in_doubt_ = verdict_ != (passed ? Probe::Passing : Probe::Failing);
   return verdict_ != before;
 }
@@ -79,12 +80,23 @@ Prober::Prober(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, const H
 }
 
 void Prober::probe_now() {
-  if (call_.is_under_way()) return;
+  if (!call_.is_under_way()) start(settings_.timeout);
+}
+
+void Prober::decide() {
+  const auto usual = std::chrono::ceil<std::chrono::milliseconds>(4 * last_pass_took_);
+  const auto timeout = std::min(std::max(settings_.stall_timeout, usual), settings_.timeout);
+  is_decisive_ = true;
+  if (!call_.is_under_way()) return start(timeout);
+  call_.shorten(timeout);
+}
+
+void Prober::start(std::chrono::milliseconds timeout) {
   due_.disarm();
   began_ns_ = uv_hrtime();
   const Address& address = server_.address();
   call_.start(settings_.port == 0 ? address : address.with_port(static_cast<std::uint16_t>(settings_.port)),
-              method_from(settings_.method), request_, settings_.timeout);
+              method_from(settings_.method), request_, timeout);
 }
 
 void Prober::hurry() {
@@ -98,18 +110,22 @@ void Prober::on_answer(const Result<HttpAnswer>& answer) {
   if (!answer && (answer.error().sys == -EMFILE || answer.error().sys == -ENFILE)) {
     // Our own want says nothing about the server.
     log::warn_limited("no probe", server_.name(), log::Fields{{"server", server_.name()}, {"why", answer.error().why}});
+    is_decisive_ = false;
     return timeouts_.arm(due_, kDoubtInterval);
   }
-  const ProbeReport report = judge_probe(settings_, answer, std::chrono::nanoseconds(uv_hrtime() - began_ns_));
+  ProbeReport report = judge_probe(settings_, answer, std::chrono::nanoseconds(uv_hrtime() - began_ns_));
   ++counts_[static_cast<std::size_t>(report.result)];
   last_took_ = report.took;
+  report.is_decisive = std::exchange(is_decisive_, false);
   const bool passed = report.result == ProbeResult::Pass;
   if (passed) {
+    // Of one that is well: the first pass after a hang took as long as that.
+    if (verdict_.verdict() == Probe::Passing) last_pass_took_ = report.took;
     failing_since_ = {};
   } else if (failing_since_ == TimePoint{}) {
     failing_since_ = loop_.now();
   }
-  verdict_.add(passed);
+  verdict_.add(passed, report.is_decisive);
   timeouts_.arm(due_, next_interval());
   user_.on_probe(*this, report);
 }

@@ -22,6 +22,7 @@ struct ProbeReport {
   ProbeResult result = ProbeResult::Pass;
   std::string text;  // `GET /health: 200 in 0.8 ms`
   std::chrono::nanoseconds took{};
+  bool is_decisive = false;  // Prober::decide() asked for it
 };
 
 /// Judges an answer to a probe. Pure.
@@ -32,8 +33,8 @@ ProbeReport judge_probe(const HealthSettings& settings, const Result<HttpAnswer>
 class ProbeVerdict {
  public:
   ProbeVerdict(unsigned passes, unsigned fails) : passes_(passes), fails_(fails) {}
-  /// True where the verdict changed.
-  bool add(bool passed);
+  /// True where the verdict changed. A decisive failure needs no other before it.
+  bool add(bool passed, bool is_decisive = false);
   Probe verdict() const { return verdict_; }
   /// The last result speaks against the verdict, or there is none yet: look again soon.
   bool is_in_doubt() const { return in_doubt_; }
@@ -63,6 +64,10 @@ class Prober final : private HttpCall::User {
 
   /// Probes now, and from then on by itself. Does nothing while a probe is under way.
   void probe_now();
+  /// Probes now; the result counts by itself, and a failure is known within settings.stall_timeout (within 4 times what
+  /// the last pass took, where that is more).
+  void decide();
+  bool is_deciding() const { return is_decisive_; }
   /// The next probe comes sooner: within kDoubtInterval.
   void hurry();
 
@@ -84,6 +89,7 @@ class Prober final : private HttpCall::User {
  private:
   void on_answer(const Result<HttpAnswer>& answer) override;
   void on_due() { probe_now(); }
+  void start(std::chrono::milliseconds timeout);
   std::chrono::milliseconds next_interval();
 
   Loop& loop_;
@@ -98,6 +104,8 @@ class Prober final : private HttpCall::User {
   std::uint64_t began_ns_ = 0;
   TimePoint failing_since_{};
   std::chrono::nanoseconds last_took_{};
+  std::chrono::nanoseconds last_pass_took_{};
+  bool is_decisive_ = false;
   std::array<std::uint64_t, kProbeResults.size()> counts_{};
   std::minstd_rand dice_{std::random_device{}()};
 };

@@ -52,7 +52,19 @@ void UpstreamConnection::begin(ResponseReceiver& receiver, const Asked& asked) {
   saw_bytes_ = is_complete_ = is_reusable_ = false;
   written_bytes_ = 0;
   wants_proof_ = asked.wants_proof;
+  await_response();
   parser_.expect_answer_to(asked.method, asked.upgrade);
+}
+
+void UpstreamConnection::await_response() {
+  ServerCounters& counters = endpoint_.counters();
+  if (counters.awaited.value() == 0) counters.awaited_since_ms.set(loop_.now().time_since_epoch().count());
+  counters.awaited.add(1);
+  is_awaited_ = true;
+}
+
+void UpstreamConnection::stop_awaiting() {
+  if (std::exchange(is_awaited_, false)) endpoint_.counters().awaited.add(-1);
 }
 
 Result<void> UpstreamConnection::write(std::initializer_list<std::string_view> pieces) {
@@ -74,6 +86,7 @@ void UpstreamConnection::rest() {
 
 void UpstreamConnection::close() {
   receiver_ = nullptr;
+  stop_awaiting();
   if (!std::exchange(is_counted_, false)) return;
   stream_.close();
   idle_timeout_.disarm();
@@ -87,6 +100,7 @@ void UpstreamConnection::on_connected() {
 
 void UpstreamConnection::on_bytes(std::span<const char> bytes) {
   if (receiver_ == nullptr) return endpoint_.discard(*this);  // nobody asked
+  endpoint_.counters().heard_ms.set(loop_.now().time_since_epoch().count());
   if (is_tunnel_) return receiver_->on_body({bytes.data(), bytes.size()});
   saw_bytes_ = true;
   const auto used = parser_.parse(bytes);
@@ -105,6 +119,7 @@ void UpstreamConnection::on_response_interim(const ResponseHead& head) {
 }
 
 void UpstreamConnection::on_response_head(const ResponseHead& head) {
+  stop_awaiting();
   keep_alive_ = head.keep_alive;
   if (receiver_ != nullptr) receiver_->on_head(head);
 }
@@ -119,6 +134,7 @@ void UpstreamConnection::on_response_end(std::span<const Field> trailers) {
 }
 
 void UpstreamConnection::on_response_upgrade(const ResponseHead& head) {
+  stop_awaiting();
   is_tunnel_ = true;
   if (receiver_ != nullptr) receiver_->on_upgrade(head);
 }

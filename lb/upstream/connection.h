@@ -95,6 +95,8 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   void on_response_upgrade(const ResponseHead& head) override;
   void on_idle_timeout();
   void judge_delivery();
+  void await_response();
+  void stop_awaiting();
   void fail(AttemptResult result);
   AttemptResult result_of(const Error& error) const;
 
@@ -107,6 +109,7 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   std::size_t written_bytes_ = 0;         // of the request under way
   bool is_counted_ = false;               // among the server's connections
   bool is_idle_ = false;                  // in the endpoint's list of these
+  bool is_awaited_ = false;               // a response is, and has not begun
   bool wants_proof_ = false;
   bool is_fresh_ = true;    // it has served no request yet
   bool saw_bytes_ = false;  // of the response under way

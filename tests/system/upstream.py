@@ -208,3 +208,15 @@ def eventually(condition, seconds=10, what="it does not come true"):
             return value
         assert time.monotonic() < deadline, what
         time.sleep(0.01)
+
+
+def main():
+    """As a process of its own, which can be stopped and killed: says what it is called, and counts what it was sent."""
+    import sys
+    server = Upstream(lambda request: response(body=f"{sys.argv[1]} {len(server.requests)}".encode()))
+    print(f"listening {server.port}", flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

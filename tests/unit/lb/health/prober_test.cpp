@@ -32,6 +32,16 @@ TEST_CASE("a verdict needs results in a row, in both directions") {
   CHECK(verdict.add(true));
 }
 
+TEST_CASE("a decisive failure needs no other before it, and a pass brings back as ever") {
+  ProbeVerdict verdict(1, 3);
+  verdict.add(true);
+  CHECK(verdict.add(false, true));
+  CHECK(verdict.verdict() == Probe::Failing);
+  CHECK(verdict.add(true));
+  CHECK_FALSE(verdict.add(true, true));
+  CHECK(verdict.verdict() == Probe::Passing);
+}
+
 TEST_CASE("an answer is judged by its status and its body") {
   HealthSettings settings;
   settings.uri = "/h";

@@ -1,0 +1,165 @@
+#include "lb/health/server_health.h"
+
+#include "common/log.h"
+#include "common/units.h"
+
+#include <utility>
+
+namespace holdfast::lb {
+namespace {
+
+HistogramSnapshot first_byte_of(const Server& server) {
+  HistogramSnapshot all;
+  for (const auto& counters : server.counters()) all += counters->first_byte.snapshot();
+  return all;
+}
+
+}  // namespace
+
+ServerHealth::ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, ServerPool& pool, Server& server,
+                           const Changed& changed, const std::function<void()>& probed)
+    : loop_(loop),
+      timeouts_(timeouts),
+      pool_(pool),
+      server_(server),
+      changed_(changed),
+      probed_(probed),
+      passive_(pool.settings().passive),
+      ejection_over_(Timeout::calling<&ServerHealth::on_ejection_over>(this)),
+      since_(std::chrono::system_clock::now()),
+      reason_("not probed yet") {
+  facts_.is_probed = !pool.settings().health.uri.empty();
+  if (facts_.is_probed) {
+    prober_ = std::make_unique<Prober>(loop, timeouts, scratch, pool.settings().health, server,
+                                       static_cast<Prober::User&>(*this));
+  }
+}
+
+void ServerHealth::start() {
+  if (prober_ != nullptr) {
+    prober_->probe_now();
+  } else {
+    update("no active checks are configured");
+  }
+}
+
+void ServerHealth::on_probe(Prober& prober, const ProbeReport& report) {
+  has_answer_ = true;
+  last_probe_ = report.text;
+  facts_.probe = prober.verdict().verdict();
+  if (report.result == ProbeResult::Pass) {
+    // A pass ends an ejection early: the server is back, and no client has to be the one who finds out.
+    facts_.ejected_until = {};
+    facts_.says_draining = false;
+    ejection_over_.disarm();
+    passive_.on_pass(loop_.now());
+  }
+  const bool was_suspect = report.is_decisive && !suspicion_.empty();
+  if (was_suspect && report.result == ProbeResult::Pass) {
+    ++acquittals_;
+    stall_.acquit(loop_.now());
+  } else if (was_suspect) {
+    ++stalls_;
+    update(suspicion_ + "; " + report.text);
+  }
+  update(report.text + (prober.verdict().in_a_row() > 1
+                            ? ", " + std::to_string(prober.verdict().in_a_row()) + " in a row"
+                            : std::string()));
+  probed_();
+}
+
+void ServerHealth::collect_failures() {
+  const TimePoint now = loop_.now();
+  std::uint64_t draining = 0;
+  std::array<std::uint64_t, kAttemptResults.size()> sums{};
+  for (const auto& counters : server_.counters()) {
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += counters->attempts[i].value();
+    draining += counters->said_draining.value();
+  }
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const std::uint64_t fresh = sums[i] - std::exchange(seen_[i], sums[i]);
+    const auto result = static_cast<AttemptResult>(i);
+    if (fresh == 0 || !is_failure(result)) continue;
+    if (prober_ != nullptr) prober_->probe_now();  // a witness at once, whatever this leads to
+    const auto ejection = passive_.on_failures(result, fresh, now);
+    if (!ejection) continue;
+    facts_.ejected_until = ejection->until;
+    timeouts_.arm(ejection_over_, std::chrono::milliseconds(ejection->until - now));
+    if (prober_ != nullptr) prober_->hurry();
+    update(ejection->reason);
+  }
+  if (draining > seen_draining_) {
+    seen_draining_ = draining;
+    facts_.says_draining = true;
+    if (prober_ != nullptr) {
+      prober_->hurry();
+      update("it says that it drains (Lb-Drain)");
+    } else {
+      facts_.says_draining = false;  // nobody would take the word back
+    }
+  }
+}
+
+std::chrono::milliseconds ServerHealth::unusual_silence_of(const ServerActivity& activity) {
+  const TimePoint now = loop_.now();
+  if (latency_.is_due(now)) latency_.turn(first_byte_of(server_), now);
+  const auto silence = activity.silence(now);
+  const auto least = pool_.settings().health.stall_after;
+  if (silence < least || server_.state() != State::Healthy) return std::chrono::milliseconds(0);
+  const bool is_unusual = silence >= unusual_silence(latency_.quantile(first_byte_of(server_), 0.99), least);
+  return is_unusual ? silence : std::chrono::milliseconds(0);
+}
+
+void ServerHealth::ask_witness(const ServerActivity& activity, std::chrono::milliseconds silence) {
+  if (prober_->is_deciding() || !stall_.is_suspect(silence, loop_.now())) return;
+  suspicion_ = "no byte for " + print_duration(silence) + " with " + std::to_string(activity.awaited) +
+               (activity.awaited == 1 ? " request waiting" : " requests waiting");
+  prober_->decide();
+}
+
+void ServerHealth::set_admin(Admin admin) {
+  facts_.admin = admin;
+  switch (admin) {
+    case Admin::Enabled:
+      if (prober_ != nullptr) prober_->probe_now();  // what was known of it may be old
+      return update("the operator enabled it");
+    case Admin::Draining:
+      return update("the operator drains it");
+    case Admin::Down:
+      return update("the operator disabled it");
+  }
+}
+
+void ServerHealth::set_weight(unsigned weight) {
+  log::info("upstream weight", {{"pool", pool_.name()},
+                                {"server", server_.name()},
+                                {"from", server_.weight()},
+                                {"to", weight},
+                                {"why", "the operator set it"}});
+  server_.publish_weight(weight, 100);
+  changed_();
+}
+
+void ServerHealth::on_ejection_over() { update("the ejection is over"); }
+
+void ServerHealth::update(std::string reason) {
+  const State before = server_.state();
+  const State now = state_of(facts_, loop_.now());
+  if (before == now) {
+    if (history_.count() == 0) reason_ = std::move(reason);
+    return;
+  }
+  since_ = std::chrono::system_clock::now();
+  reason_ = reason;
+  history_.add({.at = since_, .from = before, .to = now, .reason = std::move(reason)});
+  server_.publish(now);
+  const bool is_bad = now == State::Unhealthy || now == State::Ejected;
+  (is_bad ? log::warn : log::info)("upstream state", {{"pool", pool_.name()},
+                                                      {"server", server_.name()},
+                                                      {"from", state_name(before)},
+                                                      {"to", state_name(now)},
+                                                      {"why", reason_}});
+  changed_();
+}
+
+}  // namespace holdfast::lb

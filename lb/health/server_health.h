@@ -1,0 +1,82 @@
+// Keeps one server's facts, derives its state, publishes it to the workers and remembers why.
+// Thread: control; the only writer of the server's state.
+#pragma once
+
+#include "lb/health/passive.h"
+#include "lb/health/prober.h"
+#include "lb/health/stall.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace holdfast::lb {
+
+/// What is known of one server beside its traffic.
+class ServerHealth final : private Prober::User {
+ public:
+  /// Called after each change of state, when the workers can see it.
+  using Changed = std::function<void()>;
+
+  ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, ServerPool& pool, Server& server,
+               const Changed& changed, const std::function<void()>& probed);
+
+  void start();
+  /// Looks at what the workers have counted since the last call.
+  void collect_failures();
+  /// How long it has been silent, where that is unusual for it; else 0.
+  std::chrono::milliseconds unusual_silence_of(const ServerActivity& activity);
+  /// Others of its pool do not share its silence: a probe decides.
+  void ask_witness(const ServerActivity& activity, std::chrono::milliseconds silence);
+  bool is_watched() const { return prober_ != nullptr && pool_.settings().health.stall_after.count() > 0; }
+
+  /// The operator's word.
+  void set_admin(Admin admin);
+  void set_weight(unsigned weight);
+
+  const ServerPool& pool() const { return pool_; }
+  const ServerFacts& facts() const { return facts_; }
+  Server& server() { return server_; }
+  const Server& server() const { return server_; }
+  const Prober* prober() const { return prober_.get(); }
+  std::chrono::milliseconds probe_timeout() const { return pool_.settings().health.timeout; }
+  bool has_verdict() const { return prober_ == nullptr || facts_.probe != Probe::Unknown || has_answer_; }
+  std::chrono::system_clock::time_point since() const { return since_; }
+  const std::string& reason() const { return reason_; }
+  const History& history() const { return history_; }
+  const std::string& last_probe() const { return last_probe_; }
+  /// How often its silence was asked about and it answered, and how often it hung.
+  std::uint64_t acquittals() const { return acquittals_; }
+  std::uint64_t stalls() const { return stalls_; }
+
+ private:
+  void on_probe(Prober& prober, const ProbeReport& report) override;
+  void on_ejection_over();
+  void update(std::string reason);
+
+  Loop& loop_;
+  TimeoutClass& timeouts_;
+  ServerPool& pool_;
+  Server& server_;
+  const Changed& changed_;
+  const std::function<void()>& probed_;
+  PassiveHealth passive_;
+  std::unique_ptr<Prober> prober_;
+  Timeout ejection_over_;
+  ServerFacts facts_;
+  std::array<std::uint64_t, kAttemptResults.size()> seen_{};  // of the workers' counters
+  std::uint64_t seen_draining_ = 0;
+  bool has_answer_ = false;
+  RecentLatency latency_;
+  StallWatch stall_;
+  std::string suspicion_;
+  std::uint64_t acquittals_ = 0;
+  std::uint64_t stalls_ = 0;
+  std::chrono::system_clock::time_point since_;
+  std::string reason_;
+  std::string last_probe_;
+  History history_;
+};
+
+}  // namespace holdfast::lb
