@@ -3,6 +3,7 @@
 #include "app/service.h"
 #include "common/log.h"
 #include "common/loop/timeouts.h"
+#include "common/net/listener.h"
 #include "common/version.h"
 
 #include <sys/resource.h>
@@ -29,6 +30,8 @@ class Control {
   int run();
 
  private:
+  void open();
+  void say_cannot_listen(const Error& error) const;
   void watch(uv_signal_t& handle, int number);
   void on_signal(int number);
   void drain();
@@ -45,6 +48,7 @@ class Control {
   uv_signal_t terminate_{};
   uv_signal_t interrupt_{};
   Stage stage_ = Stage::Serving;
+  int exit_code_ = 0;
 };
 
 int Control::run() {
@@ -64,24 +68,37 @@ int Control::run() {
     log::warn("THE API IS OPEN: anybody who can reach it may make, change and delete every link",
               {{"do", "for more than a trial set api.auth: keys (API_AUTH) and make keys: shortener keys create"}});
   }
-  if (const auto started = service_->start(); !started) {
-    log::error("cannot listen", {{"name", "http"},
-                                 {"address", config_.listen.text()},
-                                 {"why", started.error().why},
-                                 {"do", "stop what listens there, or choose another address (LISTEN, PORT)"}});
-    service_.reset();
+  if (const auto free = check_address_free(config_.listen); !free) {
+    say_cannot_listen(free.error());
     return 1;
   }
   watch(terminate_, SIGTERM);
   watch(interrupt_, SIGINT);
-  log::info("listening", {{"name", "http"}, {"address", service_->address().text()}});
-  log::info("ready");
+  service_->start([this] { open(); });
   loop_.run();
   service_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&terminate_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&interrupt_), nullptr);
-  log::info("stopped");
-  return 0;
+  if (exit_code_ == 0) log::info("stopped");
+  return exit_code_;
+}
+
+void Control::open() {
+  if (stage_ != Stage::Serving) return;  // told to end meanwhile
+  if (const auto opened = service_->listen(); !opened) {
+    say_cannot_listen(opened.error());
+    exit_code_ = 1;
+    return end();
+  }
+  log::info("listening", {{"name", "http"}, {"address", service_->address().text()}});
+  log::info("ready");
+}
+
+void Control::say_cannot_listen(const Error& error) const {
+  log::error("cannot listen", {{"name", "http"},
+                               {"address", config_.listen.text()},
+                               {"why", error.why},
+                               {"do", "stop what listens there, or choose another address (LISTEN, PORT)"}});
 }
 
 void Control::watch(uv_signal_t& handle, int number) {

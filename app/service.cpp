@@ -8,6 +8,12 @@
 namespace holdfast::app {
 namespace {
 
+using namespace std::chrono_literals;
+
+/// How often it is asked whether the stores have said their first word, and how long after their time to connect.
+constexpr auto kFirstWordTick = 5ms;
+constexpr auto kFirstWordLate = 500ms;
+
 PostgresSettings primary_settings(const Config& config) {
   return {.name = "primary",
           .connection = {.dsn = config.primary,
@@ -66,6 +72,8 @@ ServerLimits server_limits(const Config& config) {
 Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
     : loop_(loop),
       config_(config),
+      timeouts_first_word_(timeouts.add_class()),
+      first_word_(Timeout::calling<&Service::look_at_stores>(this)),
       primary_(loop, timeouts, primary_settings(config)),
       feed_connection_(loop, timeouts, feed_settings(config)),
       replicas_(
@@ -119,16 +127,28 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
 
 Service::~Service() { loop_.settle(); }
 
-Result<void> Service::start() {
-  if (auto opened = server_.listen(config_.listen); !opened) return opened;
+void Service::start(std::function<void()> on_stores_known) {
+  on_stores_known_ = std::move(on_stores_known);
+  waits_until_ = loop_.now() + config_.database.timeout_connect + kFirstWordLate;
   primary_.start();
   feed_connection_.start();
   replicas_.start();
   feed_.start();
   keys_.start();
   if (redis_ != nullptr) redis_->start();
-  return {};
+  look_at_stores();
 }
+
+void Service::look_at_stores() {
+  const auto servers = replicas_.servers();
+  const bool are_known =
+      primary_.dependency().is_known() && (redis_ == nullptr || redis_->dependency().is_known()) &&
+      std::all_of(servers.begin(), servers.end(), [](const Postgres* each) { return each->dependency().is_known(); });
+  if (!are_known && loop_.now() < waits_until_) return timeouts_first_word_.arm(first_word_, kFirstWordTick);
+  std::exchange(on_stores_known_, nullptr)();
+}
+
+Result<void> Service::listen() { return server_.listen(config_.listen); }
 
 void Service::announce_leaving() {
   context_.is_draining = true;

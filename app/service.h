@@ -29,8 +29,11 @@ class Service {
   Service(Loop& loop, Timeouts& timeouts, const Config& config);
   ~Service();
 
-  /// Opens the port and begins to connect to the stores; waits for none of them.
-  Result<void> start();
+  /// Begins to connect to the stores. `on_stores_known` once each is up or down, or has had its time to connect:
+  /// whoever is let in before that is told that links cannot be written, for no reason that lasts. Never from inside
+  /// this call.
+  void start(std::function<void()> on_stores_known);
+  Result<void> listen();
   Address address() const { return server_.address(); }
 
   /// From now on says that it is leaving, in /health and on every response, and goes on serving.
@@ -39,10 +42,15 @@ class Service {
   void drain(std::function<void()> done);
 
  private:
+  void look_at_stores();
   void collect(Scrape& scrape) const;
 
   Loop& loop_;
   const Config& config_;
+  TimeoutClass& timeouts_first_word_;
+  Timeout first_word_;
+  TimePoint waits_until_{};
+  std::function<void()> on_stores_known_;
   AppCounters counters_;
   Postgres primary_;
   Postgres feed_connection_;

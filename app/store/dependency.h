@@ -19,6 +19,8 @@ class Dependency {
 
   const std::string& name() const { return name_; }
   bool is_up() const { return is_up_; }
+  /// False until it was found up or down for the first time.
+  bool is_known() const { return was_told_; }
   /// Since when it is as it is.
   Clock::time_point since() const { return since_; }
   /// Why it is down; empty where it is up.
