@@ -19,6 +19,7 @@ void describe(Keys& keys, RedisConfig& redis);
 void describe(Keys& keys, CacheSettings& cache);
 void describe(Keys& keys, LinksConfig& links);
 void describe(Keys& keys, ApiConfig& api);
+void describe(Keys& keys, RateLimitConfig& rate_limit);
 void describe(Keys& keys, ShutdownConfig& shutdown);
 void describe(Keys& keys, Config& config);
 
@@ -209,6 +210,33 @@ void describe(Keys& keys, ApiConfig& api) {
   keys.add("keys_stale", api.keys_stale, "keys are believed so long while no database can be asked about them", 1'000ms,
            7 * 24 * 3'600'000ms)
       .env("API_KEYS_STALE");
+  keys.add_list(
+          "cors_origins", "sites whose pages may call the API from a browser",
+          "origins such as https://app.example, or *", [&api] { api.cors_origins.clear(); },
+          [&api](std::string_view text) -> Wrong {
+            for (const std::string& each : split_urls(std::string(text))) {
+              if (each != "*" && wrong_with_public_url(each)) return "'" + each + "' is no origin";
+              api.cors_origins.push_back(each);
+            }
+            return std::nullopt;
+          },
+          [&api] { return api.cors_origins; })
+      .env("API_CORS_ORIGINS");
+}
+
+void describe(Keys& keys, RateLimitConfig& rate_limit) {
+  constexpr std::size_t kMost = 1'000'000;
+  keys.add("key", rate_limit.key.per_second, "calls of the API a second with one key; 0: as many as they like",
+           std::size_t{0}, kMost)
+      .env("RATE_LIMIT_KEY");
+  keys.add("key_burst", rate_limit.key.burst, "calls at once after a rest", std::size_t{1}, kMost)
+      .env("RATE_LIMIT_KEY_BURST");
+  keys.add("address", rate_limit.address.per_second,
+           "calls a second without a valid key from one /24 or /64; 0: as many as they like", std::size_t{0}, kMost)
+      .env("RATE_LIMIT_ADDRESS");
+  keys.add("address_burst", rate_limit.address.burst, "calls at once after a rest", std::size_t{1}, kMost)
+      .env("RATE_LIMIT_ADDRESS_BURST");
+  keys.add("prefix", rate_limit.prefix, "how the names of the buckets in Redis begin").env("RATE_LIMIT_PREFIX");
 }
 
 void describe(Keys& keys, ShutdownConfig& shutdown) {
@@ -239,6 +267,7 @@ void describe(Keys& keys, Config& config) {
   keys.section("cache", config.cache, "links in this process");
   keys.section("links", config.links, "links that are made");
   keys.section("api", config.api, "the API");
+  keys.section("rate_limit", config.rate_limit, "how often the API may be called");
   keys.add_list(
           "trusted_proxies", "whose X-Forwarded-For is believed: the load balancer",
           "addresses and blocks such as 10.0.0.0/8", [&config] { config.trusted_proxies.clear(); },

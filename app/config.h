@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/keys/api_key.h"
+#include "app/keys/rate_limit.h"
 #include "app/links/cache.h"
 #include "app/links/lookup.h"
 #include "app/store/dsn.h"
@@ -45,6 +46,13 @@ struct LinksConfig {
 struct ApiConfig {
   ApiAuth auth = ApiAuth::Keys;
   std::chrono::milliseconds keys_stale{24 * 3'600'000};
+  std::vector<std::string> cors_origins;
+};
+
+struct RateLimitConfig {
+  RateRule key{.per_second = 100, .burst = 200};
+  RateRule address{.per_second = 20, .burst = 60};
+  std::string prefix = "holdfast:rate:";
 };
 
 struct ShutdownConfig {
@@ -62,6 +70,7 @@ struct Config {
   CacheSettings cache;
   LinksConfig links;
   ApiConfig api;
+  RateLimitConfig rate_limit;
   std::vector<Network> trusted_proxies;
   std::chrono::milliseconds visits_flush_interval{200};
   ShutdownConfig shutdown;

@@ -64,6 +64,7 @@ class Service {
   LinkWriter writer_;
   Visits visits_;
   KeyRing keys_;
+  RateLimit rates_;
   Gate gate_;
   ReplyContext context_;
   RedirectHandler redirect_;

@@ -56,6 +56,11 @@ std::optional<Problem> Gate::identify(const HttpRequest& request, Caller& caller
   return unavailable("API keys cannot be read at the moment. Try again.", 1);
 }
 
+void Gate::charge(const Caller& caller, std::unique_ptr<RateUser> user) {
+  if (!caller.key_id.empty()) return rates_.take("key:" + caller.key_id, settings_.rate_of_key, std::move(user));
+  rates_.take("address:" + caller.network, settings_.rate_of_address, std::move(user));
+}
+
 std::optional<Problem> Gate::wrong_with(const Caller& caller, Method method) {
   const bool is_reading = method == Method::Get || method == Method::Head;
   if (is_reading ? caller.may_read : caller.may_write) return std::nullopt;

@@ -2,7 +2,7 @@
 
 #include "app/links/code.h"
 #include "app/links/time_text.h"
-#include "app/store/sha256.h"
+#include "app/store/hashes.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 #include "app/http/links_api.h"
 
 #include "app/links/time_text.h"
-#include "app/store/sha256.h"
+#include "app/store/hashes.h"
 
 #include <memory>
 #include <nlohmann/json.hpp>

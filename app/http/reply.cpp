@@ -11,7 +11,7 @@ namespace holdfast::app {
 namespace {
 
 constexpr std::string_view kAccept = "Accept";
-constexpr std::size_t kFieldsAtOnce = 16;
+constexpr std::size_t kFieldsAtOnce = 24;
 
 }  // namespace
 
@@ -20,16 +20,30 @@ Reply::Reply(ReplyContext& context, Route route, const HttpRequest& request, Res
 
 void Reply::send(int status, std::string_view content_type, std::initializer_list<Field> fields,
                  std::string_view body) {
+  if (added_.empty() && !context_->is_draining) {  // a redirect, mostly
+    responder_.send(
+        {.status = status, .content_type = content_type, .fields = {fields.begin(), fields.size()}, .body = body});
+  } else {
+    send_all(status, content_type, fields, body);
+  }
+  const auto route = static_cast<std::size_t>(route_);
+  context_->counters.responses[route][static_cast<std::size_t>(status)].add();
+  context_->counters.duration[route].add(std::chrono::nanoseconds(uv_hrtime() - began_ns_));
+  if (context_->logs_requests) log(status);
+}
+
+void Reply::send_all(int status, std::string_view content_type, std::initializer_list<Field> fields,
+                     std::string_view body) {
   std::array<Field, kFieldsAtOnce> all{};
   HF_ASSERT(fields.size() + added_.size() < all.size());
   std::size_t count = static_cast<std::size_t>(std::copy(fields.begin(), fields.end(), all.begin()) - all.begin());
   for (const auto& [name, value] : added_) all[count++] = {.name = name, .value = value, .id = FieldId::Other};
   if (context_->is_draining) all[count++] = {.name = "Lb-Drain", .value = "1", .id = FieldId::LbDrain};
   responder_.send({.status = status, .content_type = content_type, .fields = {all.data(), count}, .body = body});
-  const auto route = static_cast<std::size_t>(route_);
-  context_->counters.responses[route][static_cast<std::size_t>(status)].add();
-  context_->counters.duration[route].add(std::chrono::nanoseconds(uv_hrtime() - began_ns_));
-  if (context_->logs_requests) log(status);
+}
+
+bool Reply::has(std::string_view name) const {
+  return std::any_of(added_.begin(), added_.end(), [&](const auto& each) { return each.first == name; });
 }
 
 void Reply::log(int status) const {
@@ -70,8 +84,9 @@ void Reply::problem(const Problem& problem) {
   if (!problem.allow.empty()) add("Allow", std::string(problem.allow));
   if (!problem.challenge.empty()) add("WWW-Authenticate", std::string(problem.challenge));
   if (problem.retry_after_seconds != 0) add("Retry-After", std::to_string(problem.retry_after_seconds));
-  add("X-Content-Type-Options", "nosniff");
-  if (kept_.wants_html) add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  if (!has("X-Content-Type-Options")) add("X-Content-Type-Options", "nosniff");
+  if (kept_.wants_html && !has("Content-Security-Policy"))
+    add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
   send(problem.status, type, {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}}, body);
 }
 

@@ -53,6 +53,9 @@ class Reply {
     std::string path;
     bool wants_html = false;
   };
+  /// With what was added before.
+  void send_all(int status, std::string_view content_type, std::initializer_list<Field> fields, std::string_view body);
+  bool has(std::string_view name) const;
   void log(int status) const;
 
   ReplyContext* context_;

@@ -1,9 +1,11 @@
 #include "app/http/routes.h"
 
+#include "app/http/cors.h"
 #include "app/links/link.h"
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 namespace holdfast::app {
@@ -11,6 +13,9 @@ namespace {
 
 constexpr std::string_view kCode = "{code}";
 constexpr std::string_view kReading = "GET, HEAD, OPTIONS";
+
+/// Of answers that are no pages: nothing in them is ever to be run or framed.
+constexpr std::string_view kApiPolicy = "default-src 'none'; frame-ancestors 'none'";
 
 // The first that fits is taken.
 constexpr std::array kPaths{
@@ -51,6 +56,11 @@ Problem method_not_allowed(const Path& path) {
       problem_of(405, "method-not-allowed", "Method not allowed", "This path takes " + std::string(path.methods) + ".");
   problem.allow = path.methods;
   return problem;
+}
+
+/// What passes the gate.
+bool is_api(Route route) {
+  return route == Route::Links || route == Route::Bulk || route == Route::Link || route == Route::Statistics;
 }
 
 std::string value_of(const HttpRequest& request, std::string_view name) {
@@ -103,6 +113,7 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
     if (request.head.method != Method::Options || request.path != "*") return reply.problem(not_found());
     return reply.send(204, {}, {{.name = "Allow", .value = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"}}, {});
   }
+  if (is_api(found.route)) add_cors(reply, request.head, found.path->methods, gate_.cors_origins());
   if (!is_allowed(*found.path, request.head.method)) return reply.problem(method_not_allowed(*found.path));
   if (request.head.method == Method::Options) {
     return reply.send(204, {}, {{.name = "Allow", .value = found.path->methods}}, {});
@@ -137,39 +148,66 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
   }
 }
 
-/// Takes along what the call needs, and lets it through where it may.
+/// A call that is being counted. One too many hears that, whatever else is wrong with it.
+class Router::Charged final : public RateUser {
+ public:
+  Charged(Router& router, ApiCall call, std::optional<Problem> wrong)
+      : router_(router), call_(std::move(call)), wrong_(std::move(wrong)) {}
+
+  void on_rate(const RateVerdict& verdict) override {
+    Reply& reply = call_.reply;
+    if (verdict.limit != 0) {
+      reply.add("RateLimit-Limit", std::to_string(verdict.limit));
+      reply.add("RateLimit-Remaining", std::to_string(verdict.remaining));
+      reply.add("RateLimit-Reset", std::to_string(verdict.reset_seconds));
+    }
+    if (!verdict.is_allowed) {
+      return reply.problem(problem_of(429, "rate-limited", "Too many requests", "Slow down, and try again.",
+                                      static_cast<int>(verdict.retry_seconds)));
+    }
+    if (wrong_) return reply.problem(*wrong_);
+    router_.dispatch(std::move(call_));
+  }
+
+ private:
+  Router& router_;
+  ApiCall call_;
+  std::optional<Problem> wrong_;
+};
+
+/// Takes along what the call needs; its way goes on once it is counted.
 void Router::call(const HttpRequest& request, Reply reply, const Match& found) {
   Caller caller;
+  std::optional<std::string> key;
   auto wrong = gate_.identify(request, caller);
   if (!wrong) wrong = Gate::wrong_with(caller, request.head.method);
-  if (wrong) return reply.problem(*wrong);
-  if (request.body.size() > context_.request_body_bytes) {
-    return reply.problem(
-        problem_of(413, "content-too-large", "Content too large",
-                   "The body is larger than " + std::to_string(context_.request_body_bytes) + " bytes."));
+  if (!wrong && request.body.size() > context_.request_body_bytes) {
+    wrong = problem_of(413, "content-too-large", "Content too large",
+                       "The body is larger than " + std::to_string(context_.request_body_bytes) + " bytes.");
   }
-  std::optional<std::string> key;
   if (const Field* field = request.head.find(FieldId::IdempotencyKey)) {
     key = parse_idempotency_key(field->value);
-    if (!key) {
-      return reply.problem(problem_of(400, "invalid-idempotency-key", "Invalid Idempotency-Key",
-                                      "An Idempotency-Key has 1 to 255 visible characters of ASCII."));
+    if (!key && !wrong) {
+      wrong = problem_of(400, "invalid-idempotency-key", "Invalid Idempotency-Key",
+                         "An Idempotency-Key has 1 to 255 visible characters of ASCII.");
     }
   }
   reply.add("X-Content-Type-Options", "nosniff");
+  reply.add("Content-Security-Policy", std::string(kApiPolicy));
   reply.keep(request);
-  dispatch({.reply = std::move(reply),
-            .route = found.route,
-            .method = request.head.method,
-            .code = std::string(found.code),
-            .query = std::string(request.query),
-            .body = std::string(request.body),
-            .host = std::string(request.head.host),
-            .content_type = value_of(request, "Content-Type"),
-            .idempotency_key = std::move(key),
-            .if_match = value_of(request, "If-Match"),
-            .if_none_match = value_of(request, "If-None-Match"),
-            .caller = std::move(caller)});
+  ApiCall call{.reply = std::move(reply),
+               .route = found.route,
+               .method = request.head.method,
+               .code = std::string(found.code),
+               .query = std::string(request.query),
+               .body = wrong ? std::string() : std::string(request.body),
+               .host = std::string(request.head.host),
+               .content_type = value_of(request, "Content-Type"),
+               .idempotency_key = std::move(key),
+               .if_match = value_of(request, "If-Match"),
+               .if_none_match = value_of(request, "If-None-Match"),
+               .caller = caller};
+  gate_.charge(caller, std::make_unique<Charged>(*this, std::move(call), std::move(wrong)));
 }
 
 void Router::dispatch(ApiCall call) {

@@ -57,16 +57,16 @@ struct Handlers {
 
 class Router final : public HttpHandler {
  public:
-  Router(ReplyContext& context, const Gate& gate, Handlers handlers)
-      : context_(context), gate_(gate), handlers_(handlers) {}
+  Router(ReplyContext& context, Gate& gate, Handlers handlers) : context_(context), gate_(gate), handlers_(handlers) {}
   void on_request(const HttpRequest& request, Responder responder) override;
 
  private:
   void call(const HttpRequest& request, Reply reply, const Match& found);
+  class Charged;
   void dispatch(ApiCall call);
 
   ReplyContext& context_;
-  const Gate& gate_;
+  Gate& gate_;
   Handlers handlers_;
   std::string decoded_;
 };

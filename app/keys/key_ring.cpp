@@ -1,6 +1,6 @@
 #include "app/keys/key_ring.h"
 
-#include "app/store/sha256.h"
+#include "app/store/hashes.h"
 #include "common/log.h"
 
 #include <charconv>

@@ -1,7 +1,7 @@
 #include "app/keys/manage.h"
 
+#include "app/store/hashes.h"
 #include "app/store/session.h"
-#include "app/store/sha256.h"
 #include "common/units.h"
 
 #include <functional>

@@ -66,15 +66,6 @@ std::string_view name_of(Asked asked) {
   return "unknown";
 }
 
-bool TokenBucket::take(TimePoint now) {
-  const double seconds = std::chrono::duration<double>(now - filled_at_).count();
-  tokens_ = std::min(burst_, tokens_ + seconds * rate_);
-  filled_at_ = now;
-  if (tokens_ < 1) return false;
-  tokens_ -= 1;
-  return true;
-}
-
 Lookup::Lookup(Loop& loop, Timeouts& timeouts, const LookupSettings& settings, LinkCache& cache, SharedCache* shared,
                ReplicaDatabase& replicas, LinkDatabase& primary, AppCounters& counters)
     : loop_(loop),

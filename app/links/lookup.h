@@ -10,6 +10,7 @@
 #include "app/links/stores.h"
 #include "app/links/unreplayed.h"
 #include "app/metrics.h"
+#include "app/store/token_bucket.h"
 #include "common/loop/loop.h"
 #include "common/loop/timeouts.h"
 
@@ -22,19 +23,6 @@
 #include <vector>
 
 namespace holdfast::app {
-
-/// So many in a second, and so many at once.
-class TokenBucket {
- public:
-  TokenBucket(double rate, double burst) : rate_(rate), burst_(burst), tokens_(burst) {}
-  bool take(TimePoint now);
-
- private:
-  double rate_;
-  double burst_;
-  double tokens_;
-  TimePoint filled_at_{};
-};
 
 struct LookupSettings {
   double primary_rate = 5'000;  // codes a second that the primary is asked for because nobody else knew them

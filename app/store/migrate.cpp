@@ -1,7 +1,7 @@
 #include "app/store/migrate.h"
 
+#include "app/store/hashes.h"
 #include "app/store/session.h"
-#include "app/store/sha256.h"
 
 #include <charconv>
 #include <map>

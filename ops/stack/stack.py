@@ -133,7 +133,8 @@ class Stack:
 
     def app_env(self, public=None):
         env = {"DATABASE_URL": self.primary.url(), "DATABASE_REPLICA_URL": self.replica.url(),
-               "REDIS_URL": self.redis.url(), "API_AUTH": "open", **self.env}
+               "REDIS_URL": self.redis.url(), "API_AUTH": "open",
+               "RATE_LIMIT_ADDRESS": "0", **self.env}
         if public is not None:
             env["PUBLIC_URL"] = f"http://127.0.0.1:{public}"
         return env

@@ -224,7 +224,7 @@ TEST_CASE("the rule of the rooms tells right arrows from wrong ones") {
   const auto is_well = [](const char* file, const char* included) { return wrong_with(file, included).empty(); };
   CHECK(is_well("lb/worker.cpp", "lb/pool/server.h"));
   CHECK(is_well("lb/exchange/exchange.cpp", "common/http/head.h"));
-  CHECK(is_well("app/http/links_api.cpp", "app/store/sha256.h"));
+  CHECK(is_well("app/http/links_api.cpp", "app/store/hashes.h"));
   CHECK(is_well("common/net/stream.cpp", "common/assert.h"));
   CHECK(is_well("lb/pool/state.cpp", "vector"));
   CHECK_FALSE(is_well("lb/worker.cpp", "app/config.h"));

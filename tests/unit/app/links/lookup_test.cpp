@@ -456,20 +456,6 @@ TEST_CASE("more look-ups at once than are allowed are answered at once") {
   bench.loop.settle();
 }
 
-TEST_CASE("a bucket gives its burst, then its rate") {
-  TokenBucket bucket(10, 5);
-  const TimePoint begin{1'000'000ms};
-  int taken = 0;
-  while (bucket.take(begin)) ++taken;
-  CHECK(taken == 5);
-  CHECK_FALSE(bucket.take(begin + 99ms));
-  CHECK(bucket.take(begin + 150ms));
-  CHECK_FALSE(bucket.take(begin + 150ms));
-  taken = 0;
-  while (bucket.take(begin + 1h)) ++taken;
-  CHECK(taken == 5);
-}
-
 TEST_CASE("a value of Redis that is not one of ours counts as none") {
   CHECK(parse_cached("+http://a/")->target == "http://a/");
   CHECK(parse_cached("+http://a/")->proof == Proof::Proven);

@@ -1,4 +1,4 @@
-// SHA-256 in hexadecimal.
+// Hashes in hexadecimal.
 // Thread: any.
 #pragma once
 
@@ -8,5 +8,7 @@
 namespace holdfast::app {
 
 std::string sha256_hex(std::string_view text);
+/// The name by which Redis knows a script; of no use against anybody who means ill.
+std::string sha1_hex(std::string_view text);
 
 }  // namespace holdfast::app
