@@ -40,6 +40,16 @@ Keys::Added Keys::add_list(std::string_view name, std::string_view help, std::st
   return Added(key);
 }
 
+Keys::Added Keys::add_pairs(std::string_view name, std::string_view help, std::string_view allowed,
+                            std::function<void()> clear, std::function<Wrong(std::string_view, std::string_view)> parse,
+                            std::function<std::vector<std::pair<std::string, std::string>>()> print) {
+  Key& key = append(Key::Kind::Pairs, name, help, allowed);
+  key.clear = std::move(clear);
+  key.parse_pair = std::move(parse);
+  key.print_pairs = std::move(print);
+  return Added(key);
+}
+
 Keys::Added Keys::add(std::string_view name, bool& value, std::string_view help) {
   return add_scalar(
       name, help, "true, false",

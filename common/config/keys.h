@@ -45,16 +45,18 @@ struct WrongPart {
 
 /// One key: what it is for and how its value is read and printed.
 struct Key {
-  enum class Kind { Scalar, List, Section, Map, ListOfMaps };
+  enum class Kind { Scalar, List, Pairs, Section, Map, ListOfMaps };
 
   Kind kind = Kind::Scalar;
   std::string name;
   std::string help;
   std::string allowed;
-  std::function<Wrong(std::string_view)> parse;     // Scalar, List: one value
-  std::function<void()> clear;                      // List: before the first value
-  std::function<std::vector<std::string>()> print;  // Scalar: one value; List: all
-  std::unique_ptr<Keys> section;                    // Section; for Map and ListOfMaps an example, for the reference
+  std::function<Wrong(std::string_view)> parse;                                   // Scalar, List: one value
+  std::function<void()> clear;                                                    // List, Pairs: before the first value
+  std::function<Wrong(std::string_view, std::string_view)> parse_pair;            // Pairs: a name and a value
+  std::function<std::vector<std::pair<std::string, std::string>>()> print_pairs;  // Pairs: all
+  std::function<std::vector<std::string>()> print;                                // Scalar: one value; List: all
+  std::unique_ptr<Keys> section;  // Section; for Map and ListOfMaps an example, for the reference
   std::function<std::unique_ptr<Keys>(std::string_view)> add_entry;  // Map, ListOfMaps: a new element's keys
   std::function<Wrong(std::string_view)> add_short;                  // ListOfMaps: an element written as one scalar
   std::function<std::vector<std::pair<std::string, std::unique_ptr<Keys>>>()> entries;  // Map, ListOfMaps: those there
@@ -108,6 +110,10 @@ class Keys {
   /// A list of scalars; a single scalar is a list of one.
   Added add_list(std::string_view name, std::string_view help, std::string_view allowed, std::function<void()> clear,
                  std::function<Wrong(std::string_view)> parse, std::function<std::vector<std::string>()> print);
+  /// A map of names, which are no keys of ours, to scalars, or to lists of these.
+  Added add_pairs(std::string_view name, std::string_view help, std::string_view allowed, std::function<void()> clear,
+                  std::function<Wrong(std::string_view, std::string_view)> parse,
+                  std::function<std::vector<std::pair<std::string, std::string>>()> print);
   template <class T>
   Added section(std::string_view name, T& value, std::string_view help);
   /// A map of name to struct, kept as a vector; T has a string `name`.

@@ -20,12 +20,30 @@ void emit_values(YAML::Emitter& out, const Key& key, const std::vector<std::stri
   if (is_list) out << YAML::EndSeq;
 }
 
+/// What belongs to one name stands together.
+void emit_pairs(YAML::Emitter& out, const Key& key) {
+  const auto pairs = key.print_pairs();
+  out << YAML::BeginMap;
+  for (std::size_t i = 0; i < pairs.size();) {
+    std::size_t end = i + 1;
+    while (end < pairs.size() && pairs[end].first == pairs[i].first) ++end;
+    const bool is_list = end - i > 1;
+    out << YAML::Key << YAML::DoubleQuoted << pairs[i].first << YAML::Value;
+    if (is_list) out << YAML::Flow << YAML::BeginSeq;
+    for (; i < end; ++i) out << YAML::DoubleQuoted << (key.is_secret ? std::string(kHidden) : pairs[i].second);
+    if (is_list) out << YAML::EndSeq;
+  }
+  out << YAML::EndMap;
+}
+
 void emit_key(YAML::Emitter& out, const Key& key) {
   out << YAML::Key << key.name << YAML::Value;
   switch (key.kind) {
     case Key::Kind::Scalar:
     case Key::Kind::List:
       return emit_values(out, key, key.print());
+    case Key::Kind::Pairs:
+      return emit_pairs(out, key);
     case Key::Kind::Section:
       return emit(out, *key.section);
     case Key::Kind::Map:
@@ -49,6 +67,7 @@ void emit(YAML::Emitter& out, const Keys& keys) {
   for (const auto& key : keys.all()) {
     const bool is_collection = key->kind == Key::Kind::Map || key->kind == Key::Kind::ListOfMaps;
     if (is_collection && key->entries().empty()) continue;
+    if (key->kind == Key::Kind::Pairs && key->print_pairs().empty()) continue;
     emit_key(out, *key);
   }
   out << YAML::EndMap;

@@ -172,6 +172,8 @@ class Reader {
         key.clear();
         if (!value.IsSequence()) return read_scalar(value, key, path);
         return read_list(value, key, path);
+      case Key::Kind::Pairs:
+        return read_pairs(value, key, path);
       case Key::Kind::Section:
         return read_map(value, *key.section, path + ".");
       case Key::Kind::Map:
@@ -190,6 +192,34 @@ class Reader {
   void read_list(const YAML::Node& value, Key& key, const std::string& path) {
     if (value.size() > kValuesMax) return fail(value, path, "too many", "at most " + std::to_string(kValuesMax));
     for (const auto& element : value) read_scalar(element, key, path);
+  }
+
+  void read_pairs(const YAML::Node& value, Key& key, const std::string& path) {
+    if (!value.IsMap()) return fail(value, path, "not a map", key.allowed);
+    if (value.size() > kElementsMax) return fail(value, path, "too many", "at most 256");
+    key.clear();
+    std::set<std::string> seen;
+    for (const auto& entry : value) {
+      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : std::string();
+      const std::string place = path + "." + word_text(name);
+      if (name.empty() || !seen.insert(name).second) {
+        fail(entry.first, place, name.empty() ? "no name" : "given twice", key.allowed);
+        continue;
+      }
+      if (!entry.second.IsSequence()) {
+        read_pair(name, entry.second, key, place);
+        continue;
+      }
+      if (entry.second.size() > kElementsMax) return fail(entry.second, place, "too many", "at most 256");
+      for (const auto& element : entry.second) read_pair(name, element, key, place);
+    }
+  }
+
+  void read_pair(const std::string& name, const YAML::Node& value, Key& key, const std::string& place) {
+    if (!value.IsScalar()) return fail(value, place, "not a single value", key.allowed);
+    if (const Wrong wrong = key.parse_pair(name, value.Scalar())) {
+      fail(value, place, said(key, value.Scalar(), *wrong), key.allowed);
+    }
   }
 
   void read_entries(const YAML::Node& value, Key& key, const std::string& path) {

@@ -104,8 +104,13 @@ struct QueueView {
   PoolSettings& pool;
 };
 
+struct HeadersView {
+  PoolSettings& pool;
+};
+
 }  // namespace
 
+void describe(Keys& keys, FieldRules& rules);
 void describe(Keys& keys, ServerSettings& server);
 void describe(Keys& keys, HealthSettings& health);
 void describe(Keys& keys, PassiveSettings& passive);
@@ -113,6 +118,22 @@ void describe(Keys& keys, BudgetSettings& budget);
 void describe(Keys& keys, RetrySettings& retry);
 void describe(Keys& keys, ResponseSettings& response);
 void describe(Keys& keys, ConnectionSettings& connections);
+
+void describe(Keys& keys, FieldRules& rules) {
+  keys.add_pairs(
+      "set", "fields that go on with this value, whatever the message says", "a map of names to values",
+      [&rules] { rules.clear_set(); },
+      [&rules](std::string_view name, std::string_view value) { return rules.set(name, value); },
+      [&rules] { return rules.fields_set(); });
+  keys.add_pairs(
+      "add", "fields that go on beside those of the message", "a map of names to values or lists of them",
+      [&rules] { rules.clear_add(); },
+      [&rules](std::string_view name, std::string_view value) { return rules.add(name, value); },
+      [&rules] { return rules.fields_added(); });
+  keys.add_list(
+      "remove", "fields that do not go on", "names of fields", [&rules] { rules.clear_remove(); },
+      [&rules](std::string_view name) { return rules.remove(name); }, [&rules] { return rules.names_removed(); });
+}
 
 void describe(Keys& keys, ServerSettings& server) {
   keys.add_scalar(
@@ -204,6 +225,14 @@ void describe(Keys& keys, ConnectionSettings& connections) {
 
 namespace {
 
+void describe(Keys& keys, HeadersView& view) {
+  keys.section("request", view.pool.request_fields,
+               "of a request on its way to a server; Host may be set, and what lb says itself (X-Forwarded-*, "
+               "X-Request-ID, Via) like any other");
+  keys.section("response", view.pool.response_fields,
+               "of a server's response on its way to the client; lb's own answers stay as they are");
+}
+
 void describe(Keys& keys, QueueView& queue) {
   keys.add("size", queue.pool.queue_size, "requests that may wait for a server, in each worker", std::size_t{0},
            std::size_t{1'000'000});
@@ -232,6 +261,9 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
   keys.section("passive", pool.passive, "failures that clients meet");
   keys.section("retry", pool.retry, "when an attempt fails");
   keys.section("response", pool.response, "holding responses");
+  HeadersView headers{pool};
+  keys.section("headers", headers,
+               "changes of header fields; those of framing and of the connection, and Idempotency-Key, are lb's own");
   QueueView queue{pool};
   keys.section("queue", queue, "requests without a server");
   keys.section("connections", pool.connections, "keep-alive to the servers");

@@ -144,7 +144,7 @@ void Exchange::on_interim(const ResponseHead& head) {
   if (head.status == 100) {  // of use to a client that waits for it, and to no other
     if (request_.awaits_continue()) give_continue();
   } else if (!request_.is_http10()) {  // which knows no interim responses
-    write_interim_head(local_, head);
+    write_interim_head(local_, head, &share_->settings.response_fields);
     if (!taker_->write_interim(local_)) is_client_gone_ = true;
   }
   advance();
@@ -158,7 +158,8 @@ void Exchange::on_head(const ResponseHead& head) {
   if (context_.is_logged) notes_.last().first_byte = first_byte;
   counters.responses[static_cast<std::size_t>(head.status / 100 - 1)].add();
   response_.start(head, {.chunked = !request_.is_http10(), .trailers = request_.takes_trailers()},
-                  {.date = context_.date, .request_id = request_.id()}, share_->settings.response);
+                  {.date = context_.date, .request_id = request_.id(), .rules = &share_->settings.response_fields},
+                  share_->settings.response);
   if (response_.says_draining()) {
     counters.said_draining.add();
     context_.tell_failure(context_.teller);
@@ -194,7 +195,7 @@ void Exchange::on_upgrade(const ResponseHead& head) {
   if (protocol == nullptr || !equals_ignoring_case(protocol->value, request_.upgrade())) {
     failure_ = AttemptResult::BadResponse;  // not what was asked for
   } else {
-    write_upgrade_head(local_, head, request_.upgrade());
+    write_upgrade_head(local_, head, request_.upgrade(), &share_->settings.response_fields);
     is_upgraded_ = true;
   }
   advance();

@@ -18,6 +18,58 @@ bool goes_on(const MessageHead& head, const Field& field) {
   return !connection_names(head, field.name);
 }
 
+/// Writes a head of which the pool's rules may drop fields and add some.
+class RuledWriter {
+ public:
+  RuledWriter(std::string& out, const FieldRules* rules) : writer_(out), rules_(rules) {}
+
+  template <class... Pieces>
+  void append(Pieces... pieces) {
+    writer_.append(pieces...);
+  }
+  /// What no rule may touch.
+  template <class Value>
+  void own_field(std::string_view name, Value value) {
+    writer_.field(name, value);
+  }
+  void field(std::string_view name, std::string_view value) {
+    if (!drops(name)) writer_.field(name, value);
+  }
+  /// A list that has `list` and then `last`.
+  void field(std::string_view name, std::string_view list, std::string_view last) {
+    if (!drops(name)) writer_.append(name, ": ", list, ", ", last, "\r\n");
+  }
+  void rule_lines() {
+    if (rules_ != nullptr) writer_.append(rules_->lines());
+  }
+
+ private:
+  bool drops(std::string_view name) const { return rules_ != nullptr && rules_->drops(name); }
+
+  HeadWriter writer_;
+  const FieldRules* rules_;
+};
+
+/// Which of the fields that lb would add the server has said itself.
+struct FieldsSaid {
+  bool date = false;
+  bool request_id = false;
+};
+
+FieldsSaid write_response_fields(std::string& out, const ResponseHead& head, const FieldRules* rules) {
+  out.clear();
+  HeadWriter(out).status_line(head.status, head.reason);
+  RuledWriter writer(out, rules);
+  FieldsSaid said;
+  for (const Field& field : head.fields) {
+    if (field.id == FieldId::ContentLength || field.id == FieldId::LbDrain || !goes_on(head, field)) continue;
+    writer.field(field.name, field.value);
+    said.request_id = said.request_id || field.id == FieldId::XRequestId;
+    said.date = said.date || equals_ignoring_case(field.name, "Date");
+  }
+  return said;
+}
+
 }  // namespace
 
 std::string_view wanted_upgrade(const RequestHead& head, std::span<const std::string> allowed) {
@@ -43,12 +95,13 @@ bool takes_trailers(const RequestHead& head) {
 
 void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop) {
   out.clear();
-  HeadWriter writer(out);
+  RuledWriter writer(out, hop.rules);
   // RFC 9112 §3.2.2: the authority of an absolute-form target outweighs Host; a server is asked in origin-form.
   const TargetParts target = split_target(head.method, head.target);
   const std::string_view host = target.authority.empty() ? head.host : target.authority;
   writer.append(head.method_text, " ", target.has_no_path ? "/" : "", target.origin_form, " HTTP/1.1\r\n");
-  writer.field("Host", host);
+  const std::string_view host_set = hop.rules != nullptr ? hop.rules->host() : std::string_view{};
+  writer.own_field("Host", host_set.empty() ? host : host_set);
   std::string_view forwarded_for;
   const std::string_view request_id = request_id_of(head, client);
   bool has_forwarded_proto = false;
@@ -87,25 +140,26 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
   if (forwarded_for.empty()) {
     writer.field("X-Forwarded-For", client.address);
   } else {
-    writer.append("X-Forwarded-For: ", forwarded_for, ", ", client.address, "\r\n");
+    writer.field("X-Forwarded-For", forwarded_for, client.address);
   }
   if (!has_forwarded_proto) writer.field("X-Forwarded-Proto", "http");
   if (!has_forwarded_host && !host.empty()) writer.field("X-Forwarded-Host", host);
   writer.field("X-Request-ID", request_id);
   // RFC 9110 §7.6.3: a list, to which each hop adds the version that it was spoken to in; several lines are one list.
   writer.field("Via", head.version == Version::Http10 ? "1.0 lb" : "1.1 lb");
+  writer.rule_lines();
   if (head.framing == Framing::Chunked) {
-    writer.field("Transfer-Encoding", "chunked");
+    writer.own_field("Transfer-Encoding", "chunked");
   } else if (head.has_content_length) {
-    writer.field("Content-Length", head.content_length);
+    writer.own_field("Content-Length", head.content_length);
   }
-  if (!hop.idempotency_key.empty()) writer.field("Idempotency-Key", hop.idempotency_key);
-  if (hop.takes_trailers) writer.field("TE", "trailers");
+  if (!hop.idempotency_key.empty()) writer.own_field("Idempotency-Key", hop.idempotency_key);
+  if (hop.takes_trailers) writer.own_field("TE", "trailers");
   if (!hop.upgrade.empty()) {
-    writer.field("Upgrade", hop.upgrade);
-    writer.field("Connection", hop.takes_trailers ? "Upgrade, TE" : "Upgrade");
+    writer.own_field("Upgrade", hop.upgrade);
+    writer.own_field("Connection", hop.takes_trailers ? "Upgrade, TE" : "Upgrade");
   } else if (hop.takes_trailers) {
-    writer.field("Connection", "TE");
+    writer.own_field("Connection", "TE");
   }
 }
 
@@ -114,21 +168,12 @@ std::string_view request_id_of(const RequestHead& head, const ClientFacts& clien
   return own != nullptr && !own->value.empty() ? own->value : client.request_id;
 }
 
-void begin_response_head(std::string& out, const ResponseHead& head, const ResponseAdditions* added) {
-  out.clear();
-  HeadWriter writer(out);
-  writer.status_line(head.status, head.reason);
-  bool has_request_id = false;
-  bool has_date = false;
-  for (const Field& field : head.fields) {
-    if (field.id == FieldId::ContentLength || field.id == FieldId::LbDrain || !goes_on(head, field)) continue;
-    writer.field(field.name, field.value);
-    has_request_id = has_request_id || field.id == FieldId::XRequestId;
-    has_date = has_date || equals_ignoring_case(field.name, "Date");
-  }
-  if (added == nullptr) return;
-  if (!has_date) writer.field("Date", added->date.now());
-  if (!has_request_id) writer.field("X-Request-ID", added->request_id);
+void begin_response_head(std::string& out, const ResponseHead& head, const ResponseAdditions& added) {
+  const FieldsSaid said = write_response_fields(out, head, added.rules);
+  RuledWriter writer(out, added.rules);
+  if (!said.date) writer.field("Date", added.date.now());
+  if (!said.request_id) writer.field("X-Request-ID", added.request_id);
+  writer.rule_lines();
 }
 
 void finish_response_head(std::string& out, const ResponseFraming& framing) {
@@ -154,17 +199,24 @@ void finish_response_head(std::string& out, const ResponseFraming& framing) {
   writer.end();
 }
 
-void write_interim_head(std::string& out, const ResponseHead& head) {
-  begin_response_head(out, head);
+void write_interim_head(std::string& out, const ResponseHead& head, const FieldRules* rules) {
+  write_response_fields(out, head, rules);
   out += kEmptyLine;
 }
 
-void write_upgrade_head(std::string& out, const ResponseHead& head, std::string_view protocol) {
-  begin_response_head(out, head);
-  HeadWriter writer(out);
-  writer.field("Upgrade", protocol);
-  writer.field("Connection", "Upgrade");
-  writer.end();
+void write_upgrade_head(std::string& out, const ResponseHead& head, std::string_view protocol,
+                        const FieldRules* rules) {
+  write_response_fields(out, head, rules);
+  RuledWriter writer(out, rules);
+  writer.rule_lines();
+  writer.own_field("Upgrade", protocol);
+  writer.own_field("Connection", "Upgrade");
+  out += kEmptyLine;
+}
+
+void write_trailers(std::string& out, std::span<const Field> trailers, const FieldRules& rules) {
+  RuledWriter writer(out, &rules);
+  for (const Field& field : trailers) writer.field(field.name, field.value);
 }
 
 RequestIds::RequestIds() {

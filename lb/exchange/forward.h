@@ -5,6 +5,8 @@
 #include "common/http/head.h"
 #include "common/http/writer.h"
 
+#include "lb/pool/field_rules.h"
+
 #include <cstdint>
 #include <random>
 #include <span>
@@ -25,6 +27,7 @@ struct HopFacts {
   std::string_view upgrade;            // the protocol to change to; empty: none
   bool takes_trailers = false;         // TE: trailers
   std::string_view idempotency_key{};  // given to the request; empty: none
+  const FieldRules* rules = nullptr;   // of the pool; null: none
 };
 
 /// The protocol that the request may change to: the one that it asks for, where it is one of `allowed` and the request
@@ -45,12 +48,13 @@ std::string_view request_id_of(const RequestHead& head, const ClientFacts& clien
 struct ResponseAdditions {
   DateField& date;
   std::string_view request_id;
+  const FieldRules* rules = nullptr;  // of the pool; null: none
 };
 
 /// Writes the head of the response to the client into `out` up to the fields that tell its framing and the
 /// connection's fate: finish_response_head() writes those.
-/// What `added` has is written where the server did not say it; null for interim responses.
-void begin_response_head(std::string& out, const ResponseHead& head, const ResponseAdditions* added = nullptr);
+/// What `added` has is written where the server did not say it.
+void begin_response_head(std::string& out, const ResponseHead& head, const ResponseAdditions& added);
 
 /// How a response's body reaches the client.
 struct ResponseFraming {
@@ -63,10 +67,14 @@ struct ResponseFraming {
 void finish_response_head(std::string& out, const ResponseFraming& framing);
 
 /// The interim response `head` (1xx), whole.
-void write_interim_head(std::string& out, const ResponseHead& head);
+void write_interim_head(std::string& out, const ResponseHead& head, const FieldRules* rules = nullptr);
 
 /// The 101 that changes the connection to `protocol`, whole.
-void write_upgrade_head(std::string& out, const ResponseHead& head, std::string_view protocol);
+void write_upgrade_head(std::string& out, const ResponseHead& head, std::string_view protocol,
+                        const FieldRules* rules = nullptr);
+
+/// Appends the trailer fields that go on to `out`.
+void write_trailers(std::string& out, std::span<const Field> trailers, const FieldRules& rules);
 
 /// Makes request ids: 128 random bits in hexadecimal. Not secret, only unlike each other.
 class RequestIds {

@@ -59,13 +59,13 @@ void IncomingResponse::start(const ResponseHead& head, ClientTakes takes, const 
   held_max_ = settings.buffer_bytes;
   held_.clear();
   trailers_.clear();
-  begin_response_head(head_, head, &added);
+  rules_ = added.rules;
+  begin_response_head(head_, head, added);
 }
 
 void IncomingResponse::complete(std::span<const Field> trailers) {
   if (!takes_trailers_) return;
-  HeadWriter writer(trailers_);
-  for (const Field& field : trailers) writer.field(field.name, field.value);
+  write_trailers(trailers_, trailers, *rules_);
 }
 
 bool IncomingResponse::hold(std::string_view bytes) {

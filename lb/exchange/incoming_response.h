@@ -52,6 +52,7 @@ class IncomingResponse {
   void swap(IncomingResponse& other);
 
  private:
+  const FieldRules* rules_ = nullptr;
   std::string head_;
   std::string held_;
   std::string trailers_;  // as they are sent

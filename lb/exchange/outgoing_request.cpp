@@ -16,6 +16,7 @@ bool wants_key(const RequestHead& head) {
 }  // namespace
 
 void OutgoingRequest::start(const RequestHead& head, const ClientFacts& client, const PoolSettings& settings) {
+  rules_ = &settings.request_fields;
   id_ = request_id_of(head, client);
   wants_text_ = lb::wants_text(head);
   method_ = head.method;
@@ -34,7 +35,8 @@ void OutgoingRequest::start(const RequestHead& head, const ClientFacts& client, 
   write_request_head(head_, head, client,
                      {.upgrade = upgrade_,
                       .takes_trailers = takes_trailers_,
-                      .idempotency_key = has_assigned_key_ ? client.request_id : std::string_view{}});
+                      .idempotency_key = has_assigned_key_ ? client.request_id : std::string_view{},
+                      .rules = rules_});
   replay_.reset(settings.retry.body_buffer_bytes);
 }
 
@@ -56,8 +58,7 @@ Result<void> OutgoingRequest::forward(UpstreamConnection& connection, std::strin
 void OutgoingRequest::complete(std::span<const Field> trailers) {
   is_complete_ = true;
   awaits_continue_ = false;
-  HeadWriter writer(trailers_);
-  for (const Field& field : trailers) writer.field(field.name, field.value);
+  write_trailers(trailers_, trailers, *rules_);
 }
 
 Result<void> OutgoingRequest::forward_end(UpstreamConnection& connection) {

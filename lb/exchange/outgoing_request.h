@@ -58,6 +58,7 @@ class OutgoingRequest {
   std::string_view line() const { return std::string_view(head_).substr(0, head_.find(" HTTP/1.1\r\n")); }
 
  private:
+  const FieldRules* rules_ = nullptr;
   std::string id_;
   bool wants_text_ = false;
   Method method_ = Method::Get;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/net/address.h"
+#include "lb/pool/field_rules.h"
 
 #include <chrono>
 #include <cstddef>
@@ -108,6 +109,8 @@ struct PoolSettings {
   RetrySettings retry;
   ResponseSettings response;
   ConnectionSettings connections;
+  FieldRules request_fields{FieldRules::Side::Request};
+  FieldRules response_fields{FieldRules::Side::Response};
   std::vector<std::string> upgrade{"websocket"};  // protocols that a connection may change to
   std::size_t queue_size = 1024;
 };

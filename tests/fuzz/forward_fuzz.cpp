@@ -145,7 +145,7 @@ struct Read final : RequestSink, ResponseSink {
     framing.has_content_length = read.has_content_length && read.status != 204;
     DateField date;
     const ResponseAdditions added{.date = date, .request_id = "made"};
-    begin_response_head(sent_on, read, &added);
+    begin_response_head(sent_on, read, added);
     finish_response_head(sent_on, framing);
   }
   void on_response_interim(const ResponseHead& read) override {

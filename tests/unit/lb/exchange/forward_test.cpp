@@ -101,10 +101,11 @@ TEST_CASE("a response head goes on without framing, hop-by-hop fields and our ow
   head.reason = "Fine";
   head.fields = fields;
   std::string out;
-  begin_response_head(out, head);
-  CHECK(out == "HTTP/1.1 200 Fine\r\nETag: x\r\n");
+  write_interim_head(out, head);
+  CHECK(out == "HTTP/1.1 200 Fine\r\nETag: x\r\n\r\n");
+  out = "HTTP/1.1 200 Fine\r\n";
   finish_response_head(out, {.framing = Framing::Length, .content_length = 5, .closes = true});
-  CHECK(out == "HTTP/1.1 200 Fine\r\nETag: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n");
+  CHECK(out == "HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nConnection: close\r\n\r\n");
 }
 
 TEST_CASE("Via names this hop, behind those before it") {
@@ -127,13 +128,67 @@ TEST_CASE("a response gets the date and the request's id where its server says n
   ResponseHead head;
   head.status = 200;
   std::string out;
-  begin_response_head(out, head, &added);
+  begin_response_head(out, head, added);
   CHECK(out.find("\r\nDate: ") != out.npos);
   CHECK(has_line(out, "X-Request-ID: id-1"));
   const std::vector<Field> fields{field("date", "then"), field("X-Request-ID", "theirs")};
   head.fields = fields;
-  begin_response_head(out, head, &added);
+  begin_response_head(out, head, added);
   CHECK(out == "HTTP/1.1 200 \r\ndate: then\r\nX-Request-ID: theirs\r\n");
+}
+
+TEST_CASE("rules drop, set and add fields of a request, lb's own among them") {
+  FieldRules rules(FieldRules::Side::Request);
+  REQUIRE_FALSE(rules.remove("cookie"));
+  REQUIRE_FALSE(rules.remove("X-Forwarded-For"));
+  REQUIRE_FALSE(rules.set("X-Forwarded-Proto", "https"));
+  REQUIRE_FALSE(rules.set("Host", "inside.example"));
+  REQUIRE_FALSE(rules.add("Via", "1.1 edge"));
+  const std::vector<Field> fields{field("Host", "a"), field("Cookie", "c=1"), field("COOKIE", "d=2"),
+                                  field("X-Own", "1")};
+  RequestHead head;
+  head.method_text = "GET";
+  head.target = "/";
+  head.host = "a";
+  head.fields = fields;
+  std::string out;
+  write_request_head(out, head, kStranger, {.upgrade = {}, .rules = &rules});
+  CHECK(out.find("ookie") == out.npos);
+  CHECK(out.find("COOKIE") == out.npos);
+  CHECK(out.find("X-Forwarded-For") == out.npos);
+  CHECK(out.find("X-Forwarded-Proto: http\r\n") == out.npos);
+  CHECK(has_line(out, "X-Forwarded-Proto: https"));
+  CHECK(has_line(out, "X-Forwarded-Host: a"));
+  CHECK(has_line(out, "Host: inside.example"));
+  CHECK(has_line(out, "X-Own: 1"));
+  CHECK(out.find("Via: 1.1 lb\r\n") < out.find("Via: 1.1 edge\r\n"));
+}
+
+TEST_CASE("rules drop, set and add fields of a response; interim ones lose theirs, and trailers") {
+  FieldRules rules(FieldRules::Side::Response);
+  REQUIRE_FALSE(rules.remove("X-Powered-By"));
+  REQUIRE_FALSE(rules.set("Server", "holdfast"));
+  REQUIRE_FALSE(rules.add("Vary", "Origin"));
+  const std::vector<Field> fields{field("server", "nginx"), field("x-powered-by", "PHP"), field("Vary", "Accept")};
+  ResponseHead head;
+  head.status = 200;
+  head.reason = "OK";
+  head.fields = fields;
+  std::string out;
+  DateField date;
+  begin_response_head(out, head, {.date = date, .request_id = "id", .rules = &rules});
+  CHECK(out.find("nginx") == out.npos);
+  CHECK(out.find("PHP") == out.npos);
+  CHECK(has_line(out, "Server: holdfast"));
+  CHECK(out.find("Vary: Accept\r\n") < out.find("Vary: Origin\r\n"));
+  write_interim_head(out, head, &rules);
+  CHECK(out == "HTTP/1.1 200 OK\r\nVary: Accept\r\n\r\n");
+  write_upgrade_head(out, head, "websocket", &rules);
+  CHECK(has_line(out, "Server: holdfast"));
+  CHECK(out.ends_with("Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"));
+  out.clear();
+  write_trailers(out, fields, rules);
+  CHECK(out == "Vary: Accept\r\n");
 }
 
 TEST_CASE("request ids are 32 hexadecimal digits and do not repeat") {
