@@ -110,6 +110,8 @@ void collect_server(Scrape& scrape, const ServerPool& pool, const Server& server
                  {{"pool", p}, {"upstream", u}, {"state", state_name(one)}}, state == one ? 1 : 0);
   }
   scrape.gauge("lb_upstream_weight", "Configured weight.", {{"pool", p}, {"upstream", u}}, server.weight());
+  scrape.gauge("lb_upstream_weight_percent", "Of its weight, what the server gets: less than 100 in its slow start.",
+               {{"pool", p}, {"upstream", u}}, server.percent());
   scrape.counter("lb_upstream_requests_total", "Requests sent to the server, repeated ones too.",
                  {{"pool", p}, {"upstream", u}},
                  sum(workers, [](const ServerCounters& c) -> const Counter& { return c.requests; }));

@@ -122,6 +122,7 @@ Json explain_json(const ServerPool& pool, const Server& server, const ServerHeal
             {"last_probe", health.last_probe()}};
   if (health.prober() != nullptr) json["next_probe_in_ms"] = health.prober()->next_in().count();
   json["weight"] = server.weight();
+  json["weight_percent"] = server.percent();
   json["is_backup"] = server.is_backup();
   json["in_flight"] = server.in_flight();
   json["max_requests"] = server.max_requests();

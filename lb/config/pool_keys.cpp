@@ -257,6 +257,10 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
       "policy", "who gets the next request", kPolicyAllowed,
       [&pool](std::string_view text) { return parse_policy(pool.policy, text); },
       [&pool] { return pool.policy.text(); });
+  keys.add("slow_start", pool.slow_start,
+           "a server that comes back gets a tenth of its share at first, all of it after this; not at start-up. "
+           "0: all of it at once",
+           0ms, 3'600'000ms);
   keys.section("health", pool.health, "active checks");
   keys.section("passive", pool.passive, "failures that clients meet");
   keys.section("retry", pool.retry, "when an attempt fails");

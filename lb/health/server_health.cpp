@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/units.h"
+#include "lb/health/slow_start.h"
 
 #include <utility>
 
@@ -26,6 +27,7 @@ ServerHealth::ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scra
       probed_(probed),
       passive_(pool.settings().passive),
       ejection_over_(Timeout::calling<&ServerHealth::on_ejection_over>(this)),
+      next_step_(Timeout::calling<&ServerHealth::on_slow_start>(this)),
       since_(std::chrono::system_clock::now()),
       reason_("not probed yet") {
   facts_.is_probed = !pool.settings().health.uri.empty();
@@ -136,11 +138,24 @@ void ServerHealth::set_weight(unsigned weight) {
                                 {"from", server_.weight()},
                                 {"to", weight},
                                 {"why", "the operator set it"}});
-  server_.publish_weight(weight, 100);
+  server_.publish_weight(weight, server_.percent());
   changed_();
 }
 
 void ServerHealth::on_ejection_over() { update("the ejection is over"); }
+
+void ServerHealth::begin_slow_start() {
+  if (pool_.settings().slow_start.count() == 0) return;
+  slow_since_ = loop_.now();
+  on_slow_start();
+}
+
+void ServerHealth::on_slow_start() {
+  const auto length = pool_.settings().slow_start;
+  const unsigned percent = slow_start_percent(loop_.now() - slow_since_, length);
+  server_.publish_weight(server_.weight(), percent);
+  if (percent < 100) timeouts_.arm(next_step_, slow_start_step(length));
+}
 
 void ServerHealth::update(std::string reason) {
   const State before = server_.state();
@@ -152,6 +167,8 @@ void ServerHealth::update(std::string reason) {
   since_ = std::chrono::system_clock::now();
   reason_ = reason;
   history_.add({.at = since_, .from = before, .to = now, .reason = std::move(reason)});
+  // At start-up all are cold alike: who is healthy at its first verdict has its share at once.
+  if (now == State::Healthy && before != State::Unknown) begin_slow_start();
   server_.publish(now);
   const bool is_bad = now == State::Unhealthy || now == State::Ejected;
   (is_bad ? log::warn : log::info)("upstream state", {{"pool", pool_.name()},

@@ -53,6 +53,8 @@ class ServerHealth final : private Prober::User {
  private:
   void on_probe(Prober& prober, const ProbeReport& report) override;
   void on_ejection_over();
+  void begin_slow_start();
+  void on_slow_start();
   void update(std::string reason);
 
   Loop& loop_;
@@ -64,6 +66,8 @@ class ServerHealth final : private Prober::User {
   PassiveHealth passive_;
   std::unique_ptr<Prober> prober_;
   Timeout ejection_over_;
+  Timeout next_step_;  // of the slow start
+  TimePoint slow_since_{};
   ServerFacts facts_;
   std::array<std::uint64_t, kAttemptResults.size()> seen_{};  // of the workers' counters
   std::uint64_t seen_draining_ = 0;

@@ -42,8 +42,11 @@ class Server {
   /// Thread: control. `percent` of its weight, 1 to 100.
   void publish_weight(unsigned weight, unsigned percent) {
     weight_.store(weight, std::memory_order_relaxed);
+    percent_.store(percent, std::memory_order_relaxed);
     share_.store(weight * percent * kShareUnit / 100, std::memory_order_relaxed);
   }
+  /// Of its weight: less than 100 while it starts slowly.
+  unsigned percent() const { return percent_.load(std::memory_order_relaxed); }
   static constexpr unsigned kShareUnit = 100;
 
   /// Places for attempts, where it has a limit: exact over all workers, and one locked instruction at either end of an
@@ -77,6 +80,7 @@ class Server {
   std::size_t index_;
   std::atomic<State> state_{State::Unknown};
   std::atomic<unsigned> weight_;
+  std::atomic<unsigned> percent_{100};
   std::atomic<unsigned> share_;
   std::atomic<unsigned> slots_{0};
   std::vector<std::unique_ptr<ServerCounters>> counters_;

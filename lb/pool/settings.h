@@ -113,6 +113,7 @@ struct PoolSettings {
   FieldRules response_fields{FieldRules::Side::Response};
   std::vector<std::string> upgrade{"websocket"};  // protocols that a connection may change to
   std::size_t queue_size = 1024;
+  milliseconds slow_start = 0ms;  // 0: a server that comes back has all of its share at once
 };
 
 struct RouteSettings {

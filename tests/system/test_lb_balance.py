@@ -1,4 +1,5 @@
 """Who gets the next request: policies, weights, limits, backups."""
+import json
 import time
 from collections import Counter
 
@@ -170,3 +171,40 @@ def test_the_first_server_back_is_not_buried(start_lb, upstream):
     assert len(server.requests) <= 8
     assert [client.response()[0] for client in clients] == [200] * 60
     server.close()
+
+
+def come_back(lb, server):
+    """The server dies, lb sees it, and it lives again."""
+    server.die()
+    eventually(lambda: lb.states()[server.address] != "healthy")
+    server.listen()
+    eventually(lambda: lb.states()[server.address] == "healthy")
+
+
+def test_who_comes_back_starts_slowly(start_lb, upstream):
+    servers = named(upstream, 2)
+    lb = start_lb(f"workers: 1\nslow_start: 1h\nupstreams: {listed(servers)}\nhealth: {{uri: /health, interval: 20ms}}\n")
+    assert picks(lb, 40) == {0: 20, 1: 20}, "not at start-up"
+    come_back(lb, servers[0])
+    assert lb.metric("lb_upstream_weight_percent", upstream=servers[0].address) == 10
+    picks(lb, 110)  # evens out what the change of shares has left
+    assert picks(lb, 110) == {0: 10, 1: 100}
+    explained = json.loads(lb.get_admin(f"/upstreams/default/{servers[0].address}/explain"))
+    assert explained["weight_percent"] == 10 and round(explained["share"], 3) == 0.091
+    servers[1].die()
+    assert set(picks(lb, 10)) == {0}, "alone it gets all"
+
+
+def test_a_slow_start_ends(start_lb, upstream):
+    servers = named(upstream, 2)
+    lb = start_lb(f"workers: 1\nslow_start: 500ms\nupstreams: {listed(servers)}\nhealth: {{uri: /health, interval: 20ms}}\n")
+    come_back(lb, servers[0])
+    seen = set()
+
+    def percent():
+        seen.add(lb.metric("lb_upstream_weight_percent", upstream=servers[0].address))
+        return max(seen)
+    eventually(lambda: percent() == 100)
+    assert min(seen) < 100
+    picks(lb, 20)
+    assert picks(lb, 40) == {0: 20, 1: 20}
