@@ -74,7 +74,7 @@ FieldsSaid write_response_fields(std::string& out, const ResponseHead& head, con
 
 std::string_view wanted_upgrade(const RequestHead& head, std::span<const std::string> allowed) {
   if (head.connection.empty() || head.version != Version::Http11 || head.method != Method::Get ||
-      head.framing != Framing::None || !connection_names(head.connection, "upgrade")) {
+      head.framing != Framing::None || !connection_names(head, "upgrade")) {
     return {};
   }
   std::string_view wanted;

@@ -1,28 +1,12 @@
 """The page in a real browser, the OpenAPI document before a real validator, and what else a browser asks for."""
 import json
 import os
-import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+from system.node import WEB, modules, node
 from system.test_api import call, create
 from system.test_stack import whole  # noqa: F401
-
-WEB = os.path.join(ROOT, "tests", "web")
-
-
-def modules(package):
-    """The folder of npm packages that has this one; skips the test where none has."""
-    for folder in (os.environ.get("HOLDFAST_NODE_MODULES"), os.path.join(WEB, "node_modules")):
-        if folder and os.path.isdir(os.path.join(folder, package)):
-            return folder
-    pytest.skip(f"the npm package {package} is missing: npm install --prefix tests/web")
-
-
-def node():
-    found = shutil.which("node") or shutil.which("nodejs")
-    return found or pytest.skip("node is missing: install the package nodejs")
 
 
 def test_the_page_works_in_a_browser_on_small_and_large_screens(whole, tmp_path):

@@ -1,10 +1,12 @@
 """Upgrade: a tunnel with half-close, backpressure, an idle time-out; counted in the ledger, and drained."""
 import os
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
+from system.node import modules, node
 from system.upstream import Client, Upstream, eventually, response
 
 UPGRADE = ("GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: {}\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -176,6 +178,13 @@ def test_a_server_may_decline(start_lb, upstream):
     assert client.get()[0] == 426, "the connection goes on"
 
 
+def test_an_upgrade_named_on_a_second_connection_line_is_one(start_lb, upstream):
+    lb = lb_for(start_lb, upstream(switching(echo, first=b"hello")))
+    client = Client(lb.public)
+    client.send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: x, Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    assert client.stream.readline() == b"HTTP/1.1 101 Switching Protocols\r\n"
+
+
 @pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0", "websocket, h2c"])
 def test_other_protocols_are_not_asked_for(start_lb, upstream, protocol):
     server = upstream()
@@ -225,12 +234,7 @@ def test_a_stop_waits_for_tunnels_and_no_longer_than_the_grace(start_lb, upstrea
 
 
 def test_a_real_websocket_client_and_server(start_lb, tmp_path):
-    """By the npm package ws, where it can be had: a message of each size class, and a close handshake."""
-    import shutil
-    import subprocess
-    modules = os.environ.get("HOLDFAST_NODE_MODULES", "")
-    if shutil.which("node") is None or not os.path.isdir(os.path.join(modules, "ws")):
-        pytest.skip("needs node and the npm package ws: ops/test installs both")
+    """By the npm package ws: a message of each size class, and a close handshake."""
     script = tmp_path / "ws.cjs"
     script.write_text("""
 const { WebSocket, WebSocketServer } = require('ws');
@@ -253,12 +257,12 @@ if (process.argv[2] === 'serve') {
   socket.on('close', (code) => { console.log('closed ' + code + ' after ' + next); process.exit(0); });
 }
 """)
-    env = {**os.environ, "NODE_PATH": modules}
-    server = subprocess.Popen(["node", str(script), "serve"], stdout=subprocess.PIPE, env=env, text=True)
+    env = {**os.environ, "NODE_PATH": modules("ws")}
+    server = subprocess.Popen([node(), str(script), "serve"], stdout=subprocess.PIPE, env=env, text=True)
     try:
         port = int(server.stdout.readline())
         lb = start_lb(f"upstreams: ['127.0.0.1:{port}']\n")
-        done = subprocess.run(["node", str(script), "ask", str(lb.public)], env=env, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([node(), str(script), "ask", str(lb.public)], env=env, capture_output=True, text=True, timeout=30)
         assert done.stdout == "closed 4321 after 7\n", done
         eventually(lambda: outcome(lb, "tunnelled") == 1)
     finally:
