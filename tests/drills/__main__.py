@@ -10,14 +10,15 @@ from stack.process import Failed
 from stack.stack import Stack
 from stack.up import RUN, build
 
-from . import ALL, drill
+from . import ALL, compare, drill
 
 
 def main():
     parser = argparse.ArgumentParser(
         prog="ops/drill", description=__doc__,
         epilog="Exit code 1 where a client noticed anything, a link was made twice or lost, or the accounts disagree.")
-    parser.add_argument("name", nargs="*", metavar="NAME", help="a drill; `all` is every one")
+    parser.add_argument("name", nargs="*", metavar="NAME", help="a drill; `all` is every one; `compare` runs all of them "
+                        "through lb, and some through HAProxy, nginx and Caddy")
     parser.add_argument("--list", action="store_true", help="name the drills")
     parser.add_argument("--rate", type=float, default=drill.Options.rate, help="requests a second (%(default)s)")
     parser.add_argument("--burst", type=int, default=drill.Options.burst, help="of them at a time (%(default)s)")
@@ -26,11 +27,19 @@ def main():
     parser.add_argument("--runs", type=int, default=1, help="so many times in a row (%(default)s)")
     parser.add_argument("--seed", type=int, help="of the dice: which instance, when, which requests")
     parser.add_argument("--json", metavar="FILE", help="append each run's figures to it, a line of JSON each")
+    parser.add_argument("--peer-runs", type=int, default=1, help="compare: runs through each of the others (%(default)s)")
+    parser.add_argument("--write", metavar="FILE", help="no drill: make the tables of docs/zero-drop.md of the figures that "
+                        "compare has left in FILE by --json")
     options = parser.parse_args()
+    if options.write:
+        compare.write_document(options.write)
+        return 0
     if options.list or not options.name:
         for name, one in ALL.items():
             print(f"{name:<23}{one.ABOUT}")
         return 0 if options.list else 1
+    if options.name == ["compare"]:
+        return compared(options)
     names = list(ALL) if options.name == ["all"] else options.name
     if unknown := set(names) - set(ALL):
         parser.error(f"no drill {', '.join(unknown)}: ops/drill --list names them")
@@ -39,6 +48,16 @@ def main():
             return repeat([ALL[name] for name in names], stack, options, save)
     except Failed as failure:
         sys.exit(f"ops/drill: {failure}")
+
+
+def compared(options):
+    """On a system of its own: it is much broken."""
+    with private_system() as stack, open(options.json or os.devnull, "w") as out:
+        return 0 if compare.run(stack, wanted(options), options.runs, options.peer_runs, out, say) else 1
+
+
+def wanted(options):
+    return drill.Options(options.rate, options.burst, options.posts, seconds=options.seconds, seed=options.seed)
 
 
 def say(text):
@@ -53,14 +72,14 @@ def system():
         yield stack, stack.save
         return
     say("nothing is up here: the drill starts a system of its own")
-    os.makedirs(RUN, exist_ok=True)
-    build(say)
     with private_system() as stack:
         yield stack, lambda: None
 
 
 @contextlib.contextmanager
 def private_system():
+    os.makedirs(RUN, exist_ok=True)
+    build(say)
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-") as folder:
         os.chmod(folder, 0o755)
         stack = Stack(folder, is_durable=False, say=say).start()
@@ -71,13 +90,12 @@ def private_system():
 
 
 def repeat(drills, stack, options, save):
-    wanted = drill.Options(options.rate, options.burst, options.posts, seconds=options.seconds, seed=options.seed)
     held = True
     for one in drills:
         for number in range(1, options.runs + 1):
             say(f"\n{one.NAME}, run {number} of {options.runs}: {one.ABOUT}")
             try:
-                figures = drill.run(one, stack, wanted, say=lambda text: say("  " + text))
+                figures = drill.run(one, stack, wanted(options), say=lambda text: say("  " + text))
             finally:
                 save()
             show(figures)

@@ -98,8 +98,8 @@ def clients_figures(load, outages):
     failed = [entry for entry in load.entries if entry.error is not None]
     first, last = outages[0].out.at, max(one.back.at for one in outages) + AFTERMATH
     phases = {
-        "before": [entry for entry in load.entries if entry.due < first],
-        "during": [entry for entry in load.entries if first <= entry.due < last],
+        "before": [entry for entry in load.entries if entry.done < first],
+        "during": [entry for entry in load.entries if entry.done >= first and entry.due < last],
         "after": [entry for entry in load.entries if entry.due >= last],
     }
     return {

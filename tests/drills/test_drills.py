@@ -3,9 +3,9 @@ import types
 
 import pytest
 
-from drills import ALL, accounts, drill, load
+from drills import ALL, accounts, drill, load, peers, report
 
-SECONDS = {"kill-app": 1, "hang-app": 3.2, "hang-kill-app": 0.8, "rolling-restart": 0.3, "kill-all-apps-restart": 0.5,
+SECONDS = {"kill-app": 1, "hang-app": 1.5, "hang-kill-app": 0.8, "rolling-restart": 0.3, "kill-all-apps-restart": 0.5,
            "flap": 3}
 
 
@@ -48,3 +48,27 @@ def test_a_request_that_one_account_has_and_the_other_has_not_is_found():
     assert accounts.differences(entries, right) == {}
     for wrong in ({"answered": 2}, {"cut": 0}, {"requests": 3}, {"imbalance": 1}, {"status 200": 1}):
         assert accounts.differences(entries, {**right, **wrong}).keys() == wrong.keys()
+
+
+@pytest.mark.parametrize("name", peers.PROGRAMS)
+def test_a_variant_of_a_configuration_has_its_own_lines_and_no_placeholder(name):
+    values = {"port": 1234, "app1": 5678, "app2": 9012, "dir": "/somewhere"}
+    file = peers.PROGRAMS[name][0]
+    careful, posts = (peers.configuration(file, variant, values) for variant in ("careful", "posts"))
+    assert careful != posts
+    for text in (careful, posts):
+        assert "variant" not in text and "@" not in text and "127.0.0.1:5678" in text and "127.0.0.1:9012" in text
+
+
+def test_the_report_adds_up_runs_and_shows_what_failed():
+    def figures(front, variant, failed):
+        phase = {"p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0}
+        return {"drill": "kill-app", "front": front, "variant": variant, "requests": 1000, "posts": 300, "failed": failed,
+                "duplicated": 0, "lost": 0, "saved": 5, "eject_ms": [7.0, None], "back_ms": [90.0], "slowest_ms": 44.0,
+                "disagreements": {}, "before": phase, "during": phase, "after": phase}
+    where = {"day": "2026-01-01", "revision": "abc", "machine": "2 cores", "load": 1.0, "rate": 300, "burst": 15,
+             "posts_share": 0.3, "versions": {"HAProxy": "1", "nginx": "2", "Caddy": "3"}}
+    text = report.text(where, [figures("lb", None, 0), figures("lb", None, 2), figures("Caddy", "posts", 7)], ("kill-app",))
+    assert "| kill-app | 2 | 2,000 | 600 | 10 | **2** | 0 | 0 | 2 of 2 |" in text
+    assert "| kill-app | 7 (7) | 90 (90) | 1 / 2 / 3 |" in text
+    assert "| Caddy, told to repeat POSTs too | 1 | 1,000 | **7** | 0 | 0 | 3 (3) | 44 (44) |" in text

@@ -1,0 +1,73 @@
+"""The tables of docs/zero-drop.md, from the figures of many runs."""
+import statistics
+
+from . import ALL, peers
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
+
+
+def total(runs, name):
+    return sum(run[name] for run in runs)
+
+
+def milliseconds(values):
+    """Median and largest."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    return f"{statistics.median(known):.0f} ({max(known):.0f})"
+
+
+def phase(runs, name):
+    return " / ".join(f"{statistics.median(run[name][quantile] for run in runs if run[name][quantile] is not None):.0f}"
+                      for quantile in ("p50_ms", "p95_ms", "p99_ms"))
+
+
+def bold_unless_zero(count):
+    return f"**{count:,}**" if count else "0"
+
+
+def text(where, figures, shared):
+    ours = {name: [run for run in figures if run["drill"] == name and run["front"] == "lb"] for name in ALL}
+    parts = [f"""Taken on {where['day']}, revision {where['revision']}: {where['machine']}, which others used as well (load average
+{where['load']} at the start); {where['rate']:g} requests a second in bursts of {where['burst']}, {where['posts_share']:.0%} of them
+POSTs. HAProxy {where['versions']['HAProxy']}, nginx {where['versions']['nginx']}, Caddy {where['versions']['Caddy']}, as Debian has them.
+
+## lb, every drill
+
+"""]
+    rows = []
+    for name, runs in ours.items():
+        if runs:
+            rows.append([name, len(runs), f"{total(runs, 'requests'):,}", f"{total(runs, 'posts'):,}",
+                         f"{total(runs, 'saved'):,}", *(bold_unless_zero(total(runs, what)) for what in ("failed", "duplicated", "lost")),
+                         f"{sum(not run['disagreements'] for run in runs)} of {len(runs)}"])
+    parts.append(table(["drill", "runs", "requests", "POSTs", "saved by retry", "failed", "made twice", "lost",
+                        "all accounts agree"], rows))
+    parts.append("\nTimes in ms. Out and back: the median and the longest of all blows; a blow that nobody noticed has none. The "
+                 "quantiles are\nmedians of the runs'. What is due while all instances are dead waits for the first one back.\n\n")
+    rows = [[name, milliseconds([one for run in runs for one in run["eject_ms"]]),
+             milliseconds([one for run in runs for one in run["back_ms"]]),
+             phase(runs, "before"), phase(runs, "during"), phase(runs, "after"),
+             milliseconds([run["slowest_ms"] for run in runs])] for name, runs in ours.items() if runs]
+    parts.append(table(["drill", "out after", "back after", "p50 / p95 / p99 before", "during", "after", "slowest"], rows))
+    parts.append("\n## The same drills through others\n")
+    for name in shared:
+        parts.append(f"\n### {name}: {ALL[name].ABOUT}\n\n")
+        rows = [row_of("**lb**", ours[name])] if ours[name] else []
+        for peer in peers.PROGRAMS:
+            for variant, words in peers.VARIANTS.items():
+                runs = [run for run in figures if (run["drill"], run["front"], run["variant"]) == (name, peer, variant)]
+                if runs:
+                    rows.append(row_of(f"{peer}, {words}", runs))
+        parts.append(table(["", "runs", "requests", "failed", "made twice", "lost", "p99 during, ms", "slowest, ms"], rows))
+    return "".join(parts)
+
+
+def row_of(name, runs):
+    return [name, len(runs), f"{total(runs, 'requests'):,}",
+            *(bold_unless_zero(total(runs, what)) for what in ("failed", "duplicated", "lost")),
+            milliseconds([run["during"]["p99_ms"] for run in runs]), milliseconds([run["slowest_ms"] for run in runs])]
