@@ -100,6 +100,17 @@ Fields end_to_end(const Fields& fields, bool is_request) {
   return kept;
 }
 
+/// Some of every kind; what they touch is what a client would like to smuggle.
+const FieldRules& rules() {
+  static const FieldRules kRules = [] {
+    FieldRules made(FieldRules::Side::Request);
+    require(!made.set("X-Set", "rule") && !made.set("Host", "rule.example") && !made.add("X-Add", "rule"));
+    require(!made.remove("Cookie") && !made.remove("X-Forwarded-For"));
+    return made;
+  }();
+  return kRules;
+}
+
 struct ReadHead {
   std::string method, target, host;
   int status = 0;
@@ -114,7 +125,8 @@ struct ReadHead {
 /// What a parser made of the first head that it was given.
 struct Read final : RequestSink, ResponseSink {
   std::optional<ReadHead> head;
-  std::string sent_on;  // by lb, where `client` is set or the head is a response
+  std::string sent_on;        // by lb, where `client` is set or the head is a response
+  std::string sent_by_rules;  // likewise, where `client` is set
   const ClientFacts* client = nullptr;
   HopFacts hop;
   ResponseFraming framing;
@@ -133,6 +145,9 @@ struct Read final : RequestSink, ResponseSink {
     hop.takes_trailers = takes_trailers(read);
     write_request_head(sent_on, read, *client, hop);
     sent_on += "\r\n";
+    hop.rules = &rules();
+    write_request_head(sent_by_rules, read, *client, hop);
+    sent_by_rules += "\r\n";
   }
   void on_response_head(const ResponseHead& read) override {
     if (head) return;
@@ -197,6 +212,14 @@ void request(const std::string& bytes, bool is_trusted) {
   const std::string host = lines.front().second;
   // HTTP/1.0 may have none; then an empty one goes on (RFC 9112 §3.2), which lb does not take from clients.
   if (host.empty()) sent.insert(sent.find("\r\nHost: ") + 8, "none");
+
+  const Fields ruled = lines_of(read.sent_by_rules);
+  require(count(ruled, "host") == 1 && value_of(ruled, "host") == "rule.example");
+  require(count(ruled, "x-set") == 1 && value_of(ruled, "x-set") == "rule");
+  require(count(ruled, "cookie") == 0 && count(ruled, "x-forwarded-for") == 0 && count(ruled, "x-add") >= 1);
+  for (const char* framing : {"content-length", "transfer-encoding", "connection", "idempotency-key"}) {
+    require(count(ruled, framing) == count(lines, framing) && value_of(ruled, framing) == value_of(lines, framing));
+  }
 
   Read again;
   RequestParser second(kAgain, scratch, again);

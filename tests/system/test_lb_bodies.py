@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from system.upstream import Client, eventually, response
+from system.upstream import Client, RawServer, eventually, read_head, response
 
 MIB = 1 << 20
 SIZE = 1024 * MIB
@@ -17,56 +17,17 @@ CHUNK = b"%x\r\n%s\r\n" % (len(PATTERN), PATTERN)
 PATIENT = "timeouts: {client_stall: 60s, idle: 60s, first_byte: 60s}\n"
 
 
-class RawServer:
-    """`serve(connection, stream, head)` does what it likes with the first request of each connection."""
-
-    def __init__(self, serve):
-        self.serve = serve
-        self.failures = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection, connection.makefile("rb", buffering=MIB) as stream:
-            try:
-                self.serve(connection, stream, read_head(stream))
-            except OSError as problem:
-                self.failures.append(problem)
-
-    def close(self):
-        self.listener.close()
-
-
 @pytest.fixture
 def raw_server():
     started = []
 
-    def start(serve):
-        started.append(RawServer(serve))
+    def start(serve):  # one request on each connection
+        started.append(RawServer(lambda *asked: (serve(*asked), "close")[1]))
         return started[-1]
 
     yield start
     for one in started:
         one.close()
-
-
-def read_head(stream):
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        line = stream.readline()
-        if not line:
-            raise ConnectionError("no head")
-        head += line
-    return head
 
 
 def send_body(connection, is_chunked):
@@ -171,7 +132,7 @@ def test_a_gigabyte_goes_up_in_little_memory(start_lb, raw_server, is_chunked):
     checker = Checker()
 
     def serve(connection, stream, head):
-        assert (b"chunked" in head) == is_chunked
+        assert ("chunked" in head) == is_chunked
         read_body(stream, is_chunked, stand_still, checker)
         connection.sendall(response(body=b"all"))
 

@@ -1,46 +1,7 @@
 """Expect: 100-continue both ways (RFC 9110 §10.1.1), interim responses, trailer fields."""
-import socket
-import threading
-
-from system.upstream import Client, response
-from system.test_lb_proxy import lb_for
+from system.upstream import Client, RawServer, response
 
 POST = "POST /{} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
-
-
-class Server:
-    """Speaks by a script of its own: serve(connection, head) is called with each head, before any body."""
-
-    def __init__(self, serve):
-        self.serve = serve
-        self.heads = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
-
-    def _connection(self, connection):
-        with connection, connection.makefile("rb") as stream:
-            while True:
-                head = b""
-                while not head.endswith(b"\r\n\r\n"):
-                    line = stream.readline()
-                    if not line:
-                        return
-                    head += line
-                self.heads.append(head.decode())
-                try:
-                    if self.serve(connection, stream, head.decode()) == "close":
-                        return
-                except OSError:
-                    return
 
 
 def plain(server):
@@ -55,7 +16,7 @@ def test_the_server_decides_whether_the_body_is_wanted(start_lb):
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         connection.sendall(response(body=stream.read(3)))
 
-    server = Server(serve)
+    server = RawServer(serve)
     lb = start_lb(plain(server))
     client = Client(lb.public).send(POST.format("yes"))
     assert client.response()[0] == 100
@@ -71,7 +32,7 @@ def test_a_server_that_knows_no_expectation_does_not_keep_the_client_waiting(sta
     def serve(connection, stream, head):
         connection.sendall(response(body=stream.read(3)))
 
-    client = Client(start_lb(plain(Server(serve))).public).send(POST.format(""))
+    client = Client(start_lb(plain(RawServer(serve))).public).send(POST.format(""))
     assert client.response()[0] == 100, "said by lb after a while"
     assert client.send("abc").response()[2] == b"abc"
 
@@ -81,7 +42,7 @@ def test_a_client_that_does_not_wait_is_sent_no_100(start_lb):
         body = stream.read(3)
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" + response(body=body))
 
-    client = Client(start_lb(plain(Server(serve))).public).send(POST.format("") + "abc")
+    client = Client(start_lb(plain(RawServer(serve))).public).send(POST.format("") + "abc")
     assert client.response()[2] == b"abc"
 
 
@@ -94,9 +55,8 @@ def test_a_second_attempt_after_the_100_does_not_ask_again(start_lb):
     def serves(connection, stream, head):
         connection.sendall(response(body=stream.read(3)))
 
-    first, second = Server(dies), Server(serves)
+    first, second = RawServer(dies), RawServer(serves)
     lb = start_lb(f"workers: 1\nupstreams: ['{first.address}', '{second.address}']\nretry: {{body_buffer: 1KiB}}\n")
-    asked = 0
     for _ in range(2):  # whoever is first
         client = Client(lb.public).send(POST.format("").replace("POST", "PUT"))
         assert client.response()[0] == 100
@@ -108,7 +68,7 @@ def test_other_interim_responses_pass(start_lb):
     def serve(connection, stream, head):
         connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" + response())
 
-    client = Client(start_lb(plain(Server(serve))).public)
+    client = Client(start_lb(plain(RawServer(serve))).public)
     status, fields, _ = client.get()
     assert (status, fields["link"]) == (103, "</a.css>")
     assert client.response()[0] == 200
@@ -129,7 +89,7 @@ def read_all(client, end):
 
 
 def test_trailers_of_a_response_reach_a_client_that_takes_them(start_lb):
-    lb = start_lb(plain(Server(lambda connection, stream, head: connection.sendall(CHUNKED))))
+    lb = start_lb(plain(RawServer(lambda connection, stream, head: connection.sendall(CHUNKED))))
     client = Client(lb.public).send("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
     data = read_all(client, b"0\r\nX-Sum: 42\r\n\r\n")
     assert b"Transfer-Encoding: chunked" in data and b"Content-Length" not in data
@@ -143,7 +103,7 @@ def test_trailers_of_a_streamed_response_pass(start_lb):
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Accel-Buffering: no\r\n\r\n2\r\nhi\r\n")
         connection.sendall(b"0\r\nX-Sum: 42\r\n\r\n")
 
-    lb = start_lb(plain(Server(serve)))
+    lb = start_lb(plain(RawServer(serve)))
     client = Client(lb.public).send("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
     assert read_all(client, b"0\r\nX-Sum: 42\r\n\r\n").count(b"hi") == 1
 
@@ -160,7 +120,7 @@ def test_trailers_of_a_request_reach_every_server_that_is_tried(start_lb):
             return "close"
         connection.sendall(response())
 
-    one, two = Server(serve), Server(serve)
+    one, two = RawServer(serve), RawServer(serve)
     lb = start_lb(f"upstreams: ['{one.address}', '{two.address}']\n")
     client = Client(lb.public).send("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
                                     "3\r\nabc\r\n0\r\nX-Sum: 1\r\nHost: evil\r\n\r\n")

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from system.upstream import Client, ask, eventually, response
+from system.upstream import Client, RawServer, ask, eventually, response
 
 GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -155,14 +155,15 @@ def test_a_slow_reader_above_the_floor_gets_all(start_lb, upstream):
 def test_a_slow_server_is_not_the_clients_fault(start_lb, upstream):
     release = threading.Event()
 
-    def answer(connection, stream):
+    def answer(connection, stream, head):
         release.wait(20)
         left = 8 << 20
         while left:
             left -= len(stream.read(min(left, 1 << 20)))
         connection.sendall(response(body=b"took it all"))
+        return "close"
 
-    server = SlowServer(answer)
+    server = RawServer(answer)
     lb = start_lb(f"upstreams: [{server.address}]\ntimeouts: {{client_stall: 300ms}}\nlimits: {{client_min_rate: 1MiB}}\n")
     client = Client(lb.public)
     client.send(f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {8 << 20}\r\n\r\n")
@@ -174,36 +175,6 @@ def test_a_slow_server_is_not_the_clients_fault(start_lb, upstream):
     assert client.response()[2] == b"took it all"
     sender.join()
     server.close()
-
-
-class SlowServer:
-    """Reads the head of one request on each connection; `answer(connection, stream)` does the rest."""
-
-    def __init__(self, answer):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.answer = answer
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection, connection.makefile("rb") as stream:
-            try:
-                while stream.readline() not in (b"\r\n", b""):
-                    pass
-                self.answer(connection, stream)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.close()
 
 
 # --- Numbers --------------------------------------------------------------------------------------------------------

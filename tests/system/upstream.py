@@ -127,6 +127,58 @@ class Upstream:
         self.die()
 
 
+def read_head(stream):
+    """A head with the empty line that ends it."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = stream.readline()
+        if not line:
+            raise ConnectionError("no head")
+        head += line
+    return head
+
+
+class RawServer:
+    """Speaks by a script of its own: `serve(connection, stream, head)` is called with each head, before any body.
+
+    A connection goes on until it, or serve, ends; serve ends it by returning "close".
+    """
+
+    def __init__(self, serve):
+        self.serve = serve
+        self.heads = []  # as text
+        self.failures = []  # what broke in serve
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
+
+    def _connection(self, connection):
+        with connection, connection.makefile("rb", buffering=1 << 20) as stream:
+            while True:
+                try:
+                    head = read_head(stream).decode("latin-1")
+                except OSError:
+                    return
+                self.heads.append(head)
+                try:
+                    if self.serve(connection, stream, head) == "close":
+                        return
+                except OSError as problem:
+                    self.failures.append(problem)
+                    return
+
+    def close(self):
+        self.listener.close()
+
+
 class Client:
     """A raw connection to lb."""
 
