@@ -25,6 +25,18 @@ void describe(Keys& keys, Config& config);
 
 namespace {
 
+Keys::Added add_address(Keys& keys, std::string_view name, Address& address, std::string_view help) {
+  return keys.add_scalar(
+      name, help, "host:port or [v6]:port",
+      [&address](std::string_view text) -> Wrong {
+        const auto parsed = Address::parse(text);
+        if (!parsed) return std::string(parsed.error().why);
+        address = *parsed;
+        return std::nullopt;
+      },
+      [&address] { return address.is_set() ? address.text() : std::string(); });
+}
+
 struct LogView {
   Config& config;
 };
@@ -35,6 +47,19 @@ void describe(Keys& keys, LogView& view) {
                                {"warn", log::Level::Warn},
                                {"error", log::Level::Error}})
       .env("LOG_LEVEL");
+  keys.add_choice<log::Format>("format", view.config.log_format, "how a line is written",
+                               {{"text", log::Format::Text}, {"json", log::Format::Json}})
+      .env("LOG_FORMAT");
+}
+
+struct AdminView {
+  Config& config;
+};
+void describe(Keys& keys, AdminView& view) {
+  add_address(
+      keys, "listen", view.config.admin_listen,
+      "where /metrics, /health and /ready are served; left out: /metrics on the main port, to this machine alone")
+      .env("ADMIN_LISTEN");
 }
 
 struct VisitsView {
@@ -59,14 +84,16 @@ void describe(Keys& keys, LimitsView& view) {
 
 /// The sections that are not structs of their own; they must live as long as the Keys.
 struct Views {
-  explicit Views(Config& config) : logs{config}, visits{config}, limits{config} {}
+  explicit Views(Config& config) : logs{config}, admin{config}, visits{config}, limits{config} {}
   LogView logs;
+  AdminView admin;
   VisitsView visits;
   LimitsView limits;
 };
 
 void describe_all(Keys& keys, Config& config, Views& views) {
   describe(keys, config);
+  keys.section("admin", views.admin, "the admin port");
   keys.section("log", views.logs, "logs");
   keys.section("visits", views.visits, "visits");
   keys.section("limits", views.limits, "limits of requests");
@@ -171,6 +198,9 @@ void describe(Keys& keys, LinksConfig& links) {
   keys.add("require_if_match", links.requires_if_match,
            "a change must name the version that it is for (If-Match), else it is answered 428")
       .env("LINKS_REQUIRE_IF_MATCH");
+  keys.add("blocklist", links.blocklist,
+           "a file of hosts, one a line, that no link may lead to, nor below them; read anew at SIGHUP")
+      .env("LINKS_BLOCKLIST");
 }
 
 void describe(Keys& keys, RedisConfig& redis) {
@@ -247,16 +277,7 @@ void describe(Keys& keys, ShutdownConfig& shutdown) {
 }
 
 void describe(Keys& keys, Config& config) {
-  keys.add_scalar(
-          "listen", "where HTTP is served; port 0 takes a free one", "host:port or [v6]:port",
-          [&config](std::string_view text) -> Wrong {
-            const auto parsed = Address::parse(text);
-            if (!parsed) return std::string(parsed.error().why);
-            config.listen = *parsed;
-            return std::nullopt;
-          },
-          [&config] { return config.listen.text(); })
-      .env("LISTEN");
+  add_address(keys, "listen", config.listen, "where HTTP is served; port 0 takes a free one").env("LISTEN");
   keys.add("port", config.port, "instead of listen's port; -1: that one", -1, 65535).env("PORT");
   keys.add("public_url", config.public_url,
            "what short URLs begin with; left out: http:// and the host that the client asked")

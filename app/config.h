@@ -41,6 +41,7 @@ struct LinksConfig {
   std::size_t code_length = 7;
   std::size_t target_bytes_max = 2048;
   bool requires_if_match = false;
+  std::string blocklist;  // a file; empty: there is none
 };
 
 struct ApiConfig {
@@ -62,9 +63,11 @@ struct ShutdownConfig {
 
 struct Config {
   Address listen;
-  int port = -1;  // where not -1, instead of listen's
+  Address admin_listen;  // not set: there is no admin port
+  int port = -1;         // where not -1, instead of listen's
   std::string public_url;
   log::Level log_level = log::Level::Info;
+  log::Format log_format = log::Format::Text;
   DatabaseConfig database;
   RedisConfig redis;
   CacheSettings cache;

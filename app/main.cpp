@@ -1,4 +1,5 @@
 // The shortener's command line.
+#include "app/check.h"
 #include "app/config.h"
 #include "app/keys/manage.h"
 #include "app/serve.h"
@@ -27,7 +28,8 @@ int serve(const std::string& file) {
   LoadedConfig loaded;
   if (!load(file, loaded)) return 1;
   holdfast::log::set_level(loaded.config.log_level);
-  return holdfast::app::serve(loaded.config);
+  holdfast::log::set_format(loaded.config.log_format);
+  return holdfast::app::serve(loaded.config, file);
 }
 
 int migrate(const std::string& file, const std::string& wait) {
@@ -94,12 +96,15 @@ struct KeysCommand {
   bool as_json = false;
 };
 
-int check(const std::string& file, bool dumps) {
+int check(const std::string& file, bool dumps, bool is_offline) {
   LoadedConfig loaded;
   if (!load(file, loaded)) return 1;
-  const std::string text = dumps ? dump_config(loaded.config) : file + ": well\n";
-  std::fputs(text.c_str(), stdout);
-  return 0;
+  if (dumps) return std::fputs(dump_config(loaded.config).c_str(), stdout), 0;
+  std::printf("ok    %s: well\n", file.empty() ? "environment" : file.c_str());
+  if (is_offline) return 0;
+  const holdfast::app::CheckReport report = holdfast::app::check_dependencies(loaded.config);
+  std::fputs(report.text.c_str(), stdout);
+  return report.is_well ? 0 : 1;
 }
 
 }  // namespace
@@ -126,9 +131,11 @@ int main(int argc, char** argv) {
         ->capture_default_str();
 
     bool dumps = false;
-    auto* check_command =
-        app.add_subcommand("check", "Read a configuration and say what is wrong with it; exit 0 or 1");
-    check_command->add_option("FILE", file, "Configuration file (YAML)")->required();
+    bool is_offline = false;
+    auto* check_command = app.add_subcommand(
+        "check", "Try a configuration against its databases, Redis and files: what is wrong with which; exit 0 or 1");
+    check_command->add_option("FILE", file, "Configuration file (YAML); left out: the environment alone");
+    check_command->add_flag("--offline", is_offline, "Judge the file alone");
     check_command->add_flag("--dump-config", dumps, "Print what would be in force, defaults and all");
 
     const KeysCommand keys(app, file);
@@ -143,7 +150,7 @@ int main(int argc, char** argv) {
     }
     if (serve_command->parsed()) return serve(file);
     if (migrate_command->parsed()) return migrate(file, wait);
-    if (check_command->parsed()) return check(file, dumps);
+    if (check_command->parsed()) return check(file, dumps, is_offline);
     if (keys.all->parsed()) return keys.run(file);
     if (reference_command->parsed()) std::fputs(holdfast::app::config_reference().c_str(), stdout);
     return 0;

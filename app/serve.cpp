@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <csignal>
 #include <memory>
+#include <utility>
 
 namespace holdfast::app {
 namespace {
@@ -17,15 +18,21 @@ namespace {
 /// Serving ──signal──▶ Leaving (says so, still accepting) ──delay──▶ Draining ──▶ Ended      (second signal: at once)
 enum class Stage { Serving, Leaving, Draining, Ended };
 
+void warn_of_open_api() {
+  log::warn("THE API IS OPEN: anybody who can reach it may make, change and delete every link",
+            {{"do", "for more than a trial set api.auth: keys (API_AUTH) and make keys: shortener keys create"}});
+}
+
 class Control {
  public:
-  explicit Control(const Config& config)
+  Control(const Config& config, const std::string& file, Blocklist blocklist)
       : config_(config),
+        file_(file),
         timeouts_(loop_),
         timeouts_shutdown_(timeouts_.add_class()),
         delay_over_(Timeout::calling<&Control::drain>(this)),
         grace_over_(Timeout::calling<&Control::on_grace_over>(this)),
-        service_(std::make_unique<Service>(loop_, timeouts_, config)) {}
+        service_(std::make_unique<Service>(loop_, timeouts_, config, std::move(blocklist))) {}
 
   int run();
 
@@ -34,11 +41,13 @@ class Control {
   void say_cannot_listen(const Error& error) const;
   void watch(uv_signal_t& handle, int number);
   void on_signal(int number);
+  void reload();
   void drain();
   void on_grace_over();
   void end();
 
   const Config& config_;
+  const std::string& file_;
   Loop loop_;
   Timeouts timeouts_;
   TimeoutClass& timeouts_shutdown_;
@@ -47,6 +56,7 @@ class Control {
   std::unique_ptr<Service> service_;
   uv_signal_t terminate_{};
   uv_signal_t interrupt_{};
+  uv_signal_t hang_up_{};
   Stage stage_ = Stage::Serving;
   int exit_code_ = 0;
 };
@@ -64,21 +74,20 @@ int Control::run() {
                          {"primary", config_.primary.shown},
                          {"replica", config_.replica_is_primary ? "none" : replicas},
                          {"redis", config_.redis_url ? config_.redis_url->shown : "none"}});
-  if (config_.api.auth == ApiAuth::Open) {
-    log::warn("THE API IS OPEN: anybody who can reach it may make, change and delete every link",
-              {{"do", "for more than a trial set api.auth: keys (API_AUTH) and make keys: shortener keys create"}});
-  }
+  if (config_.api.auth == ApiAuth::Open) warn_of_open_api();
   if (const auto free = check_address_free(config_.listen); !free) {
     say_cannot_listen(free.error());
     return 1;
   }
   watch(terminate_, SIGTERM);
   watch(interrupt_, SIGINT);
+  watch(hang_up_, SIGHUP);
   service_->start([this] { open(); });
   loop_.run();
   service_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&terminate_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&interrupt_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&hang_up_), nullptr);
   if (exit_code_ == 0) log::info("stopped");
   return exit_code_;
 }
@@ -91,6 +100,9 @@ void Control::open() {
     return end();
   }
   log::info("listening", {{"name", "http"}, {"address", service_->address().text()}});
+  if (config_.admin_listen.is_set()) {
+    log::info("listening", {{"name", "admin"}, {"address", service_->admin_address().text()}});
+  }
   log::info("ready");
 }
 
@@ -108,7 +120,24 @@ void Control::watch(uv_signal_t& handle, int number) {
       &handle, [](uv_signal_t* signal, int which) { static_cast<Control*>(signal->data)->on_signal(which); }, number);
 }
 
+/// A new file is judged whole; one that is wrong changes nothing.
+void Control::reload() {
+  LoadedConfig loaded = load_config(file_);
+  auto blocklist = loaded.errors.empty() ? Blocklist::read(loaded.config.links.blocklist) : Blocklist();
+  if (!blocklist) loaded.errors.push_back(blocklist.error());
+  for (const std::string& error : loaded.errors) log::error("not reloaded", {{"why", error}});
+  if (!loaded.errors.empty()) return;
+  log::set_level(loaded.config.log_level);
+  log::set_format(loaded.config.log_format);
+  log::info("reloaded", {{"blocked_hosts", blocklist->size()},
+                         {"taken", "log, api.auth, api.cors_origins, rate_limit, trusted_proxies, links.blocklist"},
+                         {"rest", "at the next start"}});
+  if (loaded.config.api.auth == ApiAuth::Open) warn_of_open_api();
+  service_->reload(loaded.config, std::move(*blocklist));
+}
+
 void Control::on_signal(int number) {
+  if (number == SIGHUP) return reload();
   if (stage_ != Stage::Serving) {
     log::warn("ending at once", {{"signal", number}});
     return end();
@@ -140,8 +169,13 @@ void Control::end() {
 
 }  // namespace
 
-int serve(const Config& config) {
-  Control control(config);
+int serve(const Config& config, const std::string& file) {
+  auto blocklist = Blocklist::read(config.links.blocklist);
+  if (!blocklist) {
+    log::error("block list", {{"why", blocklist.error()}});
+    return 1;
+  }
+  Control control(config, file, std::move(*blocklist));
   return control.run();
 }
 

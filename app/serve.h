@@ -6,6 +6,6 @@
 namespace holdfast::app {
 
 /// Serves until SIGTERM or SIGINT; returns the process' exit code. Thread: main.
-int serve(const Config& config);
+int serve(const Config& config, const std::string& file);
 
 }  // namespace holdfast::app

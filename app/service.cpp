@@ -59,6 +59,14 @@ std::unique_ptr<RedisCache> make_shared_cache(Redis* redis, const Config& config
   return std::make_unique<RedisCache>(*redis, RedisCacheSettings{.prefix = config.redis.prefix}, counters);
 }
 
+GateSettings gate_settings(const Config& config) {
+  return {.auth = config.api.auth,
+          .trusted_proxies = config.trusted_proxies,
+          .rate_of_key = config.rate_limit.key,
+          .rate_of_address = config.rate_limit.address,
+          .cors_origins = config.api.cors_origins};
+}
+
 ServerLimits server_limits(const Config& config) {
   ServerLimits limits;
   limits.connections = config.connections_max;
@@ -69,7 +77,7 @@ ServerLimits server_limits(const Config& config) {
 
 }  // namespace
 
-Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
+Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist blocklist)
     : loop_(loop),
       config_(config),
       timeouts_first_word_(timeouts.add_class()),
@@ -84,6 +92,7 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
       redis_(make_redis(loop, timeouts, config)),
       shared_(make_shared_cache(redis_.get(), config, counters_)),
       cache_(config.cache),
+      blocklist_(std::move(blocklist)),
       links_on_primary_(primary_, Tier::Primary, config.database.timeout_lookup),
       lookup_(loop, timeouts,
               {.primary_rate = static_cast<double>(config.database.fallback_rate),
@@ -97,26 +106,26 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config)
       keys_(loop, timeouts, {.stale_max = config.api.keys_stale}, primary_,
             [this] { return replicas_.is_available() ? &replicas_.server() : nullptr; }),
       rates_(loop, redis_.get(), config.rate_limit.prefix),
-      gate_(keys_, rates_,
-            {.auth = config.api.auth,
-             .trusted_proxies = config.trusted_proxies,
-             .rate_of_key = config.rate_limit.key,
-             .rate_of_address = config.rate_limit.address,
-             .cors_origins = config.api.cors_origins}),
-      context_{
-          .counters = counters_, .problem_base = config.public_url, .request_body_bytes = config.request_body_bytes},
-      redirect_(lookup_, visits_, primary_, config.database.timeout_write),
+      gate_(keys_, rates_, gate_settings(config)),
+      context_{.counters = counters_,
+               .problem_base = config.public_url,
+               .has_admin_port = config.admin_listen.is_set(),
+               .request_body_bytes = config.request_body_bytes},
+      redirect_(lookup_, visits_, primary_, blocklist_, config.database.timeout_write),
       links_(writer_, replicas_, primary_,
              {.public_url = config.public_url,
               .target_bytes_max = config.links.target_bytes_max,
               .code_length = config.links.code_length,
               .requires_if_match = config.links.requires_if_match,
-              .deadline = config.database.timeout_write}),
+              .deadline = config.database.timeout_write,
+              .blocklist = &blocklist_}),
       stats_(replicas_, primary_, config.database.timeout_write),
       health_(context_),
       web_(lookup_, links_),
       router_(context_, gate_, {redirect_, links_, stats_, health_, web_, metrics_}),
-      server_(loop, timeouts, server_limits(config), router_) {
+      admin_router_(context_, health_, metrics_),
+      server_(loop, timeouts, server_limits(config), router_),
+      admin_(loop, timeouts, {.connections = 100}, admin_router_) {
   health_.add(primary_.dependency());
   for (const Postgres* each : replicas_.servers()) health_.add(each->dependency());
   if (redis_ != nullptr) health_.add(redis_->dependency());
@@ -154,7 +163,17 @@ void Service::look_at_stores() {
   std::exchange(on_stores_known_, nullptr)();
 }
 
-Result<void> Service::listen() { return server_.listen(config_.listen); }
+Result<void> Service::listen() {
+  if (config_.admin_listen.is_set()) {
+    if (const auto opened = admin_.listen(config_.admin_listen); !opened) return opened;
+  }
+  return server_.listen(config_.listen);
+}
+
+void Service::reload(const Config& config, Blocklist blocklist) {
+  gate_.set(gate_settings(config));
+  blocklist_ = std::move(blocklist);
+}
 
 void Service::announce_leaving() {
   context_.is_draining = true;
@@ -194,6 +213,7 @@ void Service::collect(Scrape& scrape) const {
   }
   scrape.gauge("shortener_invalidation_feed_up", "1 where changes are heard of within a second.", {},
                feed_.is_live() ? 1 : 0);
+  scrape.gauge("shortener_blocked_hosts", "Hosts on the block list.", {}, static_cast<double>(blocklist_.size()));
   scrape.gauge("shortener_api_keys", "Valid API keys that are known here.", {}, static_cast<double>(keys_.keys()));
   scrape.gauge("shortener_unreplayed_links", "Changed links that no replica is asked for yet.", {},
                static_cast<double>(lookup_.unreplayed()));

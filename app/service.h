@@ -4,9 +4,11 @@
 #pragma once
 
 #include "app/config.h"
+#include "app/http/admin.h"
 #include "app/http/gate.h"
 #include "app/http/routes.h"
 #include "app/keys/key_ring.h"
+#include "app/links/blocklist.h"
 #include "app/links/feed.h"
 #include "app/links/link_database.h"
 #include "app/links/lookup.h"
@@ -26,7 +28,7 @@ namespace holdfast::app {
 
 class Service {
  public:
-  Service(Loop& loop, Timeouts& timeouts, const Config& config);
+  Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist blocklist);
   ~Service();
 
   /// Begins to connect to the stores. `on_stores_known` once each is up or down, or has had its time to connect:
@@ -35,9 +37,12 @@ class Service {
   void start(std::function<void()> on_stores_known);
   Result<void> listen();
   Address address() const { return server_.address(); }
+  Address admin_address() const { return admin_.address(); }
 
   /// From now on says that it is leaving, in /health and on every response, and goes on serving.
   void announce_leaving();
+  /// Takes over what can be changed while it runs.
+  void reload(const Config& config, Blocklist blocklist);
   /// Takes no more connections; `done` when the last response is out and the visits are written.
   void drain(std::function<void()> done);
 
@@ -58,6 +63,7 @@ class Service {
   std::unique_ptr<Redis> redis_;
   std::unique_ptr<RedisCache> shared_;
   LinkCache cache_;
+  Blocklist blocklist_;
   PostgresLinks links_on_primary_;
   Lookup lookup_;
   Feed feed_;
@@ -74,7 +80,9 @@ class Service {
   Web web_;
   Registry metrics_;
   Router router_;
+  AdminRouter admin_router_;
   HttpServer server_;
+  HttpServer admin_;
 };
 
 }  // namespace holdfast::app

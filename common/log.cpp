@@ -8,9 +8,12 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace holdfast::log {
 namespace {
@@ -21,13 +24,16 @@ constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 4> 
      {"warn", spdlog::level::warn},
      {"error", spdlog::level::err}}};
 
+constexpr const char* kTextLine = "%Y-%m-%dT%H:%M:%S.%eZ %v";
+constexpr const char* kJsonLine = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v})";
+std::atomic<Format> chosen_format{Format::Text};
+
 spdlog::level::level_enum spdlog_level(Level level) { return kLevels[static_cast<std::size_t>(level)].second; }
 
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> made = [] {
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    sink->set_formatter(
-        std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc));
+    sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(kTextLine, spdlog::pattern_time_type::utc));
     auto fresh = std::make_shared<spdlog::logger>("holdfast", std::move(sink));
     fresh->set_level(spdlog::level::info);
     fresh->flush_on(spdlog::level::trace);
@@ -48,9 +54,39 @@ void append_value(std::string& out, std::string_view value) {
   out += '"';
 }
 
-void write(Level level, std::string_view event, Fields fields) {
+std::string text_of(std::string_view event, std::span<const LogField> fields) {
+  std::string out(event);
+  for (const LogField& field : fields) {
+    out += ' ';
+    out += field.key;
+    out += '=';
+    append_value(out, field.value);
+  }
+  return out;
+}
+
+/// The members of an object; all values are strings.
+std::string json_of(std::string_view event, std::span<const LogField> fields) {
+  std::string out = "\"event\":";
+  append_json_string(out, event);
+  for (const LogField& field : fields) {
+    out += ',';
+    append_json_string(out, field.key);
+    out += ':';
+    append_json_string(out, field.value);
+  }
+  return out;
+}
+
+void write(Level level, std::string_view event, std::span<const LogField> fields) {
   if (!is_enabled(level)) return;
-  const std::string line = std::string(kLevels[static_cast<std::size_t>(level)].first) + ' ' + format(event, fields);
+  const std::string_view name = kLevels[static_cast<std::size_t>(level)].first;
+  std::string line;
+  if (chosen_format.load(std::memory_order_relaxed) == Format::Json) {
+    line = R"("level":")" + std::string(name) + "\"," + json_of(event, fields);
+  } else {
+    line = std::string(name) + ' ' + text_of(event, fields);
+  }
   logger().log(spdlog_level(level), line);
 }
 
@@ -72,21 +108,18 @@ bool set_level(std::string_view name) {
 
 bool is_enabled(Level level) { return logger().should_log(spdlog_level(level)); }
 
-std::string format(std::string_view event, Fields fields) {
-  std::string out(event);
-  for (const LogField& field : fields) {
-    out += ' ';
-    out += field.key;
-    out += '=';
-    append_value(out, field.value);
-  }
-  return out;
+void set_format(Format format) {
+  chosen_format.store(format, std::memory_order_relaxed);
+  logger().set_formatter(std::make_unique<spdlog::pattern_formatter>(format == Format::Json ? kJsonLine : kTextLine,
+                                                                     spdlog::pattern_time_type::utc));
 }
 
-void debug(std::string_view event, Fields fields) { write(Level::Debug, event, fields); }
-void info(std::string_view event, Fields fields) { write(Level::Info, event, fields); }
-void warn(std::string_view event, Fields fields) { write(Level::Warn, event, fields); }
-void error(std::string_view event, Fields fields) { write(Level::Error, event, fields); }
+std::string format(std::string_view event, Fields fields) { return text_of(event, {fields.begin(), fields.size()}); }
+
+void debug(std::string_view event, Fields fields) { write(Level::Debug, event, {fields.begin(), fields.size()}); }
+void info(std::string_view event, Fields fields) { write(Level::Info, event, {fields.begin(), fields.size()}); }
+void warn(std::string_view event, Fields fields) { write(Level::Warn, event, {fields.begin(), fields.size()}); }
+void error(std::string_view event, Fields fields) { write(Level::Error, event, {fields.begin(), fields.size()}); }
 
 void warn_limited(std::string_view event, std::string_view subject, Fields fields) {
   static std::mutex mutex;
@@ -99,7 +132,9 @@ void warn_limited(std::string_view event, std::string_view subject, Fields field
   }
   if (!verdict.may_pass) return;
   if (verdict.repeated == 0) return warn(event, fields);
-  warn(format(event, fields), {{"repeated", verdict.repeated}});
+  std::vector<LogField> all(fields);
+  all.emplace_back("repeated", verdict.repeated);
+  write(Level::Warn, event, all);
 }
 
 }  // namespace holdfast::log

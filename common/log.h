@@ -13,6 +13,9 @@ namespace holdfast::log {
 
 enum class Level { Debug, Info, Warn, Error };
 
+/// How a line is written: as above, or as one JSON object, `{"time":"…","level":"warn","event":"…","server":"…"}`.
+enum class Format { Text, Json };
+
 /// One key and its value, made into text at once.
 struct LogField {
   LogField(std::string_view field_key, std::string_view text) : key(field_key), value(text) {}
@@ -33,6 +36,7 @@ void set_level(Level level);
 /// Reads "debug", "info", "warn" or "error"; false where it is none of them.
 bool set_level(std::string_view name);
 bool is_enabled(Level level);
+void set_format(Format format);
 
 void debug(std::string_view event, Fields fields = {});  // per connection
 void info(std::string_view event, Fields fields = {});   // state changes, start, reload, drain

@@ -36,6 +36,7 @@ class Gate {
   /// Counts the call against its key, or against the address where it has no valid one (whoever guesses keys is counted
   /// too).
   void charge(const Caller& caller, std::unique_ptr<RateUser> user);
+  void set(GateSettings settings) { settings_ = std::move(settings); }
   const std::vector<std::string>& cors_origins() const { return settings_.cors_origins; }
 
  private:

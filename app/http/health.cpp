@@ -32,4 +32,10 @@ void HealthHandler::handle(Reply reply) const {
              health_json(dependencies_, context_.is_draining));
 }
 
+void HealthHandler::ready(Reply reply) const {
+  reply.send(context_.is_draining ? 503 : 200, "text/plain; charset=utf-8",
+             {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
+             context_.is_draining ? "leaving\n" : "ready\n");
+}
+
 }  // namespace holdfast::app

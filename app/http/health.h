@@ -19,6 +19,8 @@ class HealthHandler {
   explicit HealthHandler(const ReplyContext& context) : context_(context) {}
   void add(const Dependency& dependency) { dependencies_.push_back(&dependency); }
   void handle(Reply reply) const;
+  /// GET /ready: whether new work is wanted, in one word.
+  void ready(Reply reply) const;
 
  private:
   const ReplyContext& context_;

@@ -116,6 +116,9 @@ class Reader {
         std::find(rules_.own_origins.begin(), rules_.own_origins.end(), *origin) != rules_.own_origins.end()) {
       return wrong("longUrl", "it leads back to this service");
     }
+    if (origin && rules_.blocklist != nullptr && rules_.blocklist->has(origin->host)) {
+      return wrong("longUrl", "its host is on the block list");
+    }
     columns_["target"] = *target;
     request_.link.target = std::move(*target);
   }

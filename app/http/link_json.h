@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/http/problem.h"
+#include "app/links/blocklist.h"
 #include "app/links/link.h"
 #include "app/links/stored_link.h"
 
@@ -29,7 +30,8 @@ enum class LinkBody { Create, Change };
 /// A target is judged by what only the caller knows.
 struct TargetRules {
   std::size_t bytes_max = 2048;
-  std::vector<Origin> own_origins;  // it must not lead there
+  std::vector<Origin> own_origins;       // it must not lead there
+  const Blocklist* blocklist = nullptr;  // nor there
 };
 
 /// Every error of the body at once.

@@ -248,7 +248,8 @@ std::string LinksApi::base_for(std::string_view host) const {
 }
 
 TargetRules LinksApi::rules_for(const ApiCall& call) const {
-  TargetRules rules{.bytes_max = settings_.target_bytes_max, .own_origins = public_origins_};
+  TargetRules rules{
+      .bytes_max = settings_.target_bytes_max, .own_origins = public_origins_, .blocklist = settings_.blocklist};
   if (const auto asked = origin_of_host(call.host)) rules.own_origins.push_back(*asked);
   return rules;
 }

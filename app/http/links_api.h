@@ -20,6 +20,7 @@ struct LinksApiSettings {
   std::size_t code_length = 7;
   bool requires_if_match = false;             // of a change
   std::chrono::milliseconds deadline{2'000};  // of a reading
+  const Blocklist* blocklist = nullptr;
 };
 
 class LinksApi {

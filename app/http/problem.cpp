@@ -51,6 +51,13 @@ Problem link_closed(std::string_view slug, std::string detail) {
   return problem_of(410, slug, "Short URL not available", std::move(detail));
 }
 
+Problem method_not_allowed(std::string_view methods) {
+  Problem problem =
+      problem_of(405, "method-not-allowed", "Method not allowed", "This path takes " + std::string(methods) + ".");
+  problem.allow = methods;
+  return problem;
+}
+
 Problem unavailable(std::string detail, int retry_after_seconds) {
   return problem_of(503, "unavailable", "Temporarily unavailable", std::move(detail), retry_after_seconds);
 }

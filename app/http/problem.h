@@ -35,6 +35,8 @@ Problem link_deleted();
 Problem foreign_link();
 /// It is there, and is not to be followed now.
 Problem link_closed(std::string_view slug, std::string detail);
+/// `methods` are a literal.
+Problem method_not_allowed(std::string_view methods);
 Problem unavailable(std::string detail, int retry_after_seconds);
 
 /// The body, application/problem+json. `base` begins the type's URL; `request_id` becomes the instance where it is a

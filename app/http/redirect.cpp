@@ -12,6 +12,8 @@ std::string_view cache_control(const LinkRules& rules) {
   return rules.status == 301 || rules.status == 308 ? "private, max-age=30" : "private, max-age=0";
 }
 
+Problem blocked() { return link_closed("short-url-blocked", "This link leads where none may lead from here."); }
+
 }  // namespace
 
 /// A Visit that outlives its request.
@@ -89,9 +91,13 @@ void RedirectHandler::answer(Reply& reply, const Visit& visit, const LookupAnswe
 }
 
 void RedirectHandler::follow(Reply& reply, const Visit& visit, std::string_view value) {
-  if (!value.starts_with('=')) return send(reply, visit, {}, value);
+  if (!value.starts_with('=')) {
+    if (blocklist_.has_target(value)) return reply.problem(blocked());
+    return send(reply, visit, {}, value);
+  }
   const auto link = unpacked(value);
   if (!link) return reply.problem(unavailable("This link cannot be followed at the moment. Try again.", 1));
+  if (blocklist_.has_target(link->target)) return reply.problem(blocked());
   switch (validity_of(link->rules, std::chrono::system_clock::now())) {
     case Validity::Valid:
       break;

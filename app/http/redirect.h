@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/http/reply.h"
+#include "app/links/blocklist.h"
 #include "app/links/lookup.h"
 #include "app/links/rules.h"
 #include "app/links/visits.h"
@@ -17,8 +18,9 @@ namespace holdfast::app {
 class RedirectHandler {
  public:
   /// Links that may be followed so often are counted on `primary`, each visit within `deadline`.
-  RedirectHandler(Lookup& lookup, Visits& visits, Postgres& primary, std::chrono::milliseconds deadline)
-      : lookup_(lookup), visits_(visits), primary_(primary), deadline_(deadline) {}
+  RedirectHandler(Lookup& lookup, Visits& visits, Postgres& primary, const Blocklist& blocklist,
+                  std::chrono::milliseconds deadline)
+      : lookup_(lookup), visits_(visits), primary_(primary), blocklist_(blocklist), deadline_(deadline) {}
 
   void handle(const HttpRequest& request, Reply reply, std::string_view code);
 
@@ -40,6 +42,7 @@ class RedirectHandler {
   Lookup& lookup_;
   Visits& visits_;
   Postgres& primary_;
+  const Blocklist& blocklist_;
   std::chrono::milliseconds deadline_;
   std::string body_;  // under construction; kept for its capacity
 };

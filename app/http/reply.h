@@ -22,8 +22,12 @@ struct ReplyContext {
   std::string problem_base;  // where `type` URLs begin
   bool is_draining = false;  // then every response says so to the load balancer (Lb-Drain: 1)
   bool logs_requests = false;
+  bool has_admin_port = false;                   // then metrics are served there alone
   std::size_t request_body_bytes = 1024 * 1024;  // a larger body is refused
 };
+
+/// The Allow field of what can be read only; HEAD and OPTIONS are everywhere.
+inline constexpr std::string_view kReading = "GET, HEAD, OPTIONS";
 
 /// Exactly one answer is to be given; dropped without one it is a 500.
 class Reply {

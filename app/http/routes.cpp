@@ -12,7 +12,6 @@ namespace holdfast::app {
 namespace {
 
 constexpr std::string_view kCode = "{code}";
-constexpr std::string_view kReading = "GET, HEAD, OPTIONS";
 
 /// Of answers that are no pages: nothing in them is ever to be run or framed.
 constexpr std::string_view kApiPolicy = "default-src 'none'; frame-ancestors 'none'";
@@ -49,13 +48,6 @@ bool fits(std::string_view pattern, std::string_view path, std::string_view& cod
   if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after)) return false;
   code = path.substr(before.size(), path.size() - before.size() - after.size());
   return code.find('/') == std::string_view::npos;
-}
-
-Problem method_not_allowed(const Path& path) {
-  Problem problem =
-      problem_of(405, "method-not-allowed", "Method not allowed", "This path takes " + std::string(path.methods) + ".");
-  problem.allow = path.methods;
-  return problem;
 }
 
 /// What passes the gate.
@@ -114,7 +106,7 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
     return reply.send(204, {}, {{.name = "Allow", .value = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"}}, {});
   }
   if (is_api(found.route)) add_cors(reply, request.head, found.path->methods, gate_.cors_origins());
-  if (!is_allowed(*found.path, request.head.method)) return reply.problem(method_not_allowed(*found.path));
+  if (!is_allowed(*found.path, request.head.method)) return reply.problem(method_not_allowed(found.path->methods));
   if (request.head.method == Method::Options) {
     return reply.send(204, {}, {{.name = "Allow", .value = found.path->methods}}, {});
   }
@@ -131,13 +123,12 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
     case Route::Health:
       return handlers_.health.handle(std::move(reply));
     case Route::Metrics:
+      if (!shows_metrics(request)) return reply.problem(not_found());
       return reply.send(200, Registry::kContentType,
                         {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
                         handlers_.metrics.text());
     case Route::Ready:
-      return reply.send(context_.is_draining ? 503 : 200, "text/plain; charset=utf-8",
-                        {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
-                        context_.is_draining ? "leaving\n" : "ready\n");
+      return handlers_.health.ready(std::move(reply));
     case Route::Page:
       return handlers_.web.file(request, std::move(reply));
     case Route::Qr:
@@ -146,6 +137,13 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
     case Route::Other:
       return reply.problem(not_found());
   }
+}
+
+/// Where there is an admin port, there alone; else to whoever asks on this machine, and not by way of a load balancer,
+/// which would say so.
+bool Router::shows_metrics(const HttpRequest& request) const {
+  return !context_.has_admin_port && request.client.is_loopback() &&
+         request.head.find(FieldId::XForwardedFor) == nullptr;
 }
 
 /// A call that is being counted. One too many hears that, whatever else is wrong with it.

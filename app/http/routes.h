@@ -62,6 +62,7 @@ class Router final : public HttpHandler {
 
  private:
   void call(const HttpRequest& request, Reply reply, const Match& found);
+  bool shows_metrics(const HttpRequest& request) const;
   class Charged;
   void dispatch(ApiCall call);
 

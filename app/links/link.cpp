@@ -1,5 +1,6 @@
 #include "app/links/link.h"
 
+#include "app/links/host.h"
 #include "app/links/rules.h"
 #include "common/http/head.h"
 
@@ -37,13 +38,6 @@ int hex_value(char c) {
   return -1;
 }
 
-std::string in_lower_case(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
-}
-
 tl::unexpected<std::string_view> wrong(std::string_view why) { return tl::unexpected(why); }
 
 struct Parts {
@@ -65,44 +59,34 @@ std::optional<Parts> split(std::string_view url) {
   return parts;
 }
 
+struct HostAndPort {
+  std::string_view host;  // as given
+  std::string_view port;  // with its colon; empty where there is none
+};
+
+HostAndPort split_authority(std::string_view authority) {
+  const auto close = authority.starts_with('[') ? authority.find(']') : 0;
+  if (close == std::string_view::npos) return {.host = authority, .port = {}};
+  const auto colon = std::min(authority.find(':', close), authority.size());
+  return {.host = authority.substr(0, colon), .port = authority.substr(colon)};
+}
+
 /// The host and port of an authority without userinfo; the error in words.
 tl::expected<Origin, std::string_view> read_authority(std::string_view authority, std::uint16_t port_default) {
-  std::string_view host = authority;
-  std::string_view port;
-  bool has_port = false;
-  if (host.starts_with('[')) {
-    const auto close = host.find(']');
-    if (close == std::string_view::npos || close < 3) return wrong("the host's brackets do not close");
-    has_port = close + 1 < host.size();
-    if (has_port && host[close + 1] != ':') return wrong("the host is not valid");
-    port = has_port ? host.substr(close + 2) : std::string_view{};
-    host = host.substr(0, close + 1);
-    const bool is_address =
-        std::all_of(host.begin() + 1, host.end() - 1, [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
-    if (!is_address) return wrong("the host is not an IPv6 address");
-  } else {
-    const auto colon = host.find(':');
-    has_port = colon != std::string_view::npos;
-    if (has_port) {
-      port = host.substr(colon + 1);
-      host = host.substr(0, colon);
-    }
-    if (host.empty()) return wrong("a host is required");
-    const bool is_name = std::all_of(host.begin(), host.end(), [](char c) { return is_code_byte(c) || c == '.'; });
-    if (!is_name)
-      return wrong(
-          "the host may have letters of ASCII, digits, '-', '_' and '.' only (a name in other "
-          "letters has a form that begins with xn--)");
-    if (host.find("..") != std::string_view::npos || host.front() == '.') return wrong("the host is not valid");
-    if (host.size() > 253) return wrong("the host is longer than 253 bytes");
-  }
-  Origin origin{.host = in_lower_case(host), .port = port_default};
-  if (origin.host.ends_with('.')) origin.host.pop_back();
-  if (has_port && !port.empty()) {
-    const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), origin.port);
+  const auto [given, port] = split_authority(authority);
+  auto host = normal_host(given);
+  if (!host) return tl::unexpected(host.error());
+  Origin origin{.host = std::move(*host), .port = port_default};
+  if (port.size() > 1) {
+    const auto [end, problem] = std::from_chars(port.data() + 1, port.data() + port.size(), origin.port);
     if (problem != std::errc{} || end != port.data() + port.size() || origin.port == 0) {
       return wrong("the port must be a number from 1 to 65535");
     }
+  }
+  // An IPv4 address in IPv6's clothes leads to the same place.
+  constexpr std::string_view kMapped = "[::ffff:";
+  if (origin.host.starts_with(kMapped) && origin.host.find('.') != std::string::npos) {
+    origin.host = origin.host.substr(kMapped.size(), origin.host.size() - kMapped.size() - 1);
   }
   return origin;
 }
@@ -138,6 +122,13 @@ tl::expected<std::string, std::string_view> checked_target(std::string_view give
     return tl::unexpected(origin.error());
   }
   std::string target(given.substr(0, parts->rest_at));
+  const auto [host, port] = split_authority(parts->authority);
+  // A host of plain letters stays as it was typed; one that needs reading is written out, so that everybody reads
+  // alike.
+  if (auto normal = normal_host(host);
+      normal && !equals_ignoring_case(*normal + ".", host) && !equals_ignoring_case(*normal, host)) {
+    target.replace(parts->rest_at - parts->authority.size(), host.size(), *normal);
+  }
   for (const char c : given.substr(parts->rest_at)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x80) {

@@ -14,7 +14,7 @@ namespace holdfast::app {
 inline constexpr std::size_t kTargetBytesMax = 8 * 1024;
 inline constexpr std::size_t kCodeBytesMax = 128;
 
-/// A host and port of ours: a link onto it would lead in a circle. The host is in lower case.
+/// A host and port of ours: a link onto it would lead in a circle. The host is in its normal form (app/links/host.h).
 struct Origin {
   std::string host;
   std::uint16_t port = 0;
@@ -27,8 +27,9 @@ std::optional<Origin> origin_of(std::string_view url);
 /// Of a Host value as a client sends it, for `http`.
 std::optional<Origin> origin_of_host(std::string_view host);
 
-/// The target as it is stored and put into a Location field: as given, but for bytes beyond ASCII, which are
-/// percent-encoded (existing escapes stay). The error says what is wrong with it, for the one who sent it.
+/// The target as it is stored and put into a Location field: as given, but for a host in other letters or an address
+/// oddly written, which get their normal form, and for bytes beyond ASCII behind it, which are percent-encoded
+/// (existing escapes stay). The error says what is wrong with it, for the one who sent it.
 tl::expected<std::string, std::string_view> checked_target(std::string_view given,
                                                            std::size_t bytes_max = kTargetBytesMax);
 

@@ -75,14 +75,15 @@ class Lb:
 class Shortener:
     """One instance."""
 
-    def __init__(self, name, folder, port, env, user=None, binary=None):
+    def __init__(self, name, folder, port, env, user=None, binary=None, config=None):
         self.port = port
-        self.process = Process(name, [binary or built("shortener"), "serve"], os.path.join(folder, name + ".log"),
+        command = [binary or built("shortener"), "serve"] + (["--config", config] if config else [])
+        self.process = Process(name, command, os.path.join(folder, name + ".log"),
                                env={**env, "LISTEN": f"127.0.0.1:{port}"}, user=user, where=f"127.0.0.1:{port}")
 
     def start(self):
         self.process.start()
-        self.process.wait_for_log(r"info ready\b")
+        self.process.wait_for_log(r'info ready\b|"event":"ready"')
         return self
 
     def health(self):

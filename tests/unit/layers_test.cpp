@@ -41,7 +41,8 @@ const std::vector<Room> kRooms{
     {"lb/metrics", {"lb/reasons"}},
     {"lb/reasons", {"common"}},
     // The shortener.
-    {"app/main", {"app/serve"}},
+    {"app/main", {"app/serve", "app/check"}},
+    {"app/check", {"app/config"}},
     {"app/serve", {"app/service"}},
     {"app/service", {"app/http", "app/config"}},
     {"app/http", {"app/links", "app/clicks", "app/keys"}},
@@ -53,7 +54,8 @@ const std::vector<Room> kRooms{
     {"app/metrics", {"app/links/stores"}},  // counts by the names of tiers and answers
     {"app/links/stores", {"app/links/cache"}},
     {"app/links/cache", {"app/links/link"}},
-    {"app/links/link", {"app/links/rules"}},
+    {"app/links/link", {"app/links/rules", "app/links/host"}},
+    {"app/links/host", {"common"}},
     {"app/links/rules", {"common"}},
     {"app/store", {"common"}},
     // What both stand on.
@@ -88,6 +90,7 @@ const std::vector<Kept> kKept{
     {"hiredis/", {"app/store/"}},
     {"qrencode.h", {"app/http/qr.cpp"}},
     {"png.h", {"app/http/qr.cpp"}},
+    {"idn2.h", {"app/links/host.cpp"}},
     {"CLI/", {"lb/main.cpp", "app/main.cpp"}},
     {"tests/", {"tests/"}},
 };

@@ -99,6 +99,21 @@ TEST_CASE("braces and percent signs in a line are only characters") {
   CHECK(line.ends_with("warn odd {} %s body={}{0}%n\n"));
 }
 
+TEST_CASE("a line may be one JSON object, whatever a peer sent") {
+  const std::string line = stderr_of([] {
+    log::set_format(log::Format::Json);
+    log::warn("upstream \"state\"", {{"path", "/\n\x1b{}\xFF"}, {"port", 80}});
+    for (int i = 0; i < 2; ++i) log::warn_limited("limited in JSON", "s", {{"i", i}});
+    log::set_format(log::Format::Text);
+  });
+  CAPTURE(line);
+  CHECK(line.find(R"("level":"warn","event":"upstream \"state\"","path":"/\u000a\u001b{})") != std::string::npos);
+  CHECK(line.find(R"("port":"80"})") != std::string::npos);
+  CHECK(line.find(R"({"time":"20)") == 0);
+  CHECK(line.find('\x1b') == std::string::npos);
+  CHECK(stderr_of([] { log::info("text again"); }).ends_with(" info text again\n"));
+}
+
 TEST_CASE("what is under the level is not written, and the level can be changed while running") {
   const AtLevel level(log::Level::Error);
   CHECK(stderr_of([] { log::warn("quiet"); }).empty());
