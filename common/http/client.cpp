@@ -60,7 +60,7 @@ void HttpCall::on_connected() {
 void HttpCall::on_bytes(std::span<const char> bytes) {
   const auto used = parser_->parse(bytes);
   if (!used) return answer(tl::unexpected(used.error()));
-  if (is_complete_) answer(HttpAnswer{.status = status_, .body = body_});
+  if (is_complete_ || body_.size() == kBodyKept) answer(HttpAnswer{.status = status_, .body = body_});
 }
 
 void HttpCall::on_response_body(std::string_view bytes) {

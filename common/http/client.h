@@ -15,7 +15,7 @@ namespace holdfast {
 
 struct HttpAnswer {
   int status = 0;
-  std::string_view body;  // the first HttpCall::kBodyKept bytes of it
+  std::string_view body;  // as far as HttpCall::kBodyKept; what is beyond is not waited for
 };
 
 /// A call under way. Destroying it cancels it.

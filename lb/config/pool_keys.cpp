@@ -163,8 +163,21 @@ void describe(Keys& keys, HealthSettings& health) {
   keys.add("passes", health.passes, "so many passes in a row make a server healthy", 1U, 100U);
   keys.add("fails", health.fails, "so many fails in a row make it unhealthy", 1U, 100U);
   add_status(keys, "status", health.status, "the statuses of a pass");
-  keys.add("body", health.body, "text that the answer's body must contain");
+  keys.add("body", health.body, "text that the first 16 KiB of the answer's body must contain");
   keys.add("port", health.port, "port of a probe; 0: the server's own", 0, 65535);
+  keys.add_pairs(
+          "headers", "fields of a probe", "a map of names to values", [&health] { health.fields.clear_set(); },
+          [&health](std::string_view name, std::string_view value) { return health.fields.set(name, value); },
+          [&health] { return health.fields.fields_set(); })
+      .secret();
+  keys.add_scalar(
+      "follow_redirects", "a redirect is an answer like any other, and not followed: it would ask somebody else", "no",
+      [](std::string_view text) -> Wrong {
+        if (text == "no" || text == "false") return std::nullopt;
+        return "redirects are never followed: name the last one's path as health.uri, or take 300-399 into "
+               "health.status";
+      },
+      [] { return "no"; });
   keys.add("stall_after", health.stall_after,
            "a server that owes answers and has sent no byte for so long (or for 3 times its p99, up to 1 s, where that "
            "is more) while others of its pool go on is probed at once, and that probe alone decides; 0: never",
@@ -293,6 +306,9 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
   keys.alias("health_method", "health.method");
   keys.alias("health_port", "health.port");
   keys.alias("health_status", "health.status");
+  keys.alias("health_body", "health.body");
+  keys.alias("health_headers", "health.headers");
+  keys.alias("health_follow_redirects", "health.follow_redirects");
   keys.alias("health_passes", "health.passes");
   keys.alias("health_fails", "health.fails");
   keys.alias("fail_duration", "passive.eject_for");

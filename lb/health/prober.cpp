@@ -73,8 +73,10 @@ Prober::Prober(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, const H
       verdict_(settings.passes, settings.fails) {
   HeadWriter writer(request_);
   writer.request_line(settings.method, settings.uri);
-  writer.field("Host", settings.host.empty() ? std::string_view(server.authority()) : std::string_view(settings.host));
-  writer.field("User-Agent", "lb-health");
+  const std::string_view host = settings.host.empty() ? settings.fields.host() : std::string_view(settings.host);
+  writer.field("Host", host.empty() ? std::string_view(server.authority()) : host);
+  if (!settings.fields.drops("User-Agent")) writer.field("User-Agent", "lb-health");
+  writer.append(settings.fields.lines());
   writer.field("Connection", "close");
   writer.end();
 }
@@ -121,19 +123,28 @@ void Prober::on_answer(const Result<HttpAnswer>& answer) {
   if (passed) {
     // Of one that is well: the first pass after a hang took as long as that.
     if (verdict_.verdict() == Probe::Passing) last_pass_took_ = report.took;
-    failing_since_ = {};
-  } else if (failing_since_ == TimePoint{}) {
+    failing_since_.reset();
+  } else if (!failing_since_) {
     failing_since_ = loop_.now();
   }
-  verdict_.add(passed, report.is_decisive);
+  const bool has_decided = verdict_.add(passed, report.is_decisive);
+  if (!passed) tell_first_failure(report, has_decided);
   timeouts_.arm(due_, next_interval());
   user_.on_probe(*this, report);
 }
 
+/// What leads to a change of state is told with that; a failure that stays alone would be told nowhere.
+void Prober::tell_first_failure(const ProbeReport& report, bool has_decided) {
+  if (has_decided || verdict_.in_a_row() > 1 || verdict_.verdict() == Probe::Failing) return;
+  log::warn_limited(
+      "probe failed", server_.name(),
+      log::Fields{{"server", server_.name()}, {"why", report.text}, {"unhealthy_after", settings_.fails}});
+}
+
 std::chrono::milliseconds Prober::next_interval() {
-  const bool has_failed_lately = failing_since_ != TimePoint{} && loop_.now() < failing_since_ + kDoubtTime;
-  const auto base =
-      verdict_.is_in_doubt() || has_failed_lately ? std::min(kDoubtInterval, settings_.interval) : settings_.interval;
+  std::optional<std::chrono::milliseconds> failing_for;
+  if (failing_since_) failing_for = loop_.now() - *failing_since_;
+  const auto base = probe_interval(settings_.interval, verdict_.is_in_doubt(), failing_for);
   // ±10 %, so that many balancers and many servers do not fall into step.
   const double dice = static_cast<double>(dice_()) / static_cast<double>(std::minstd_rand::max());
   return std::chrono::milliseconds(static_cast<long>(static_cast<double>(base.count()) * (0.9 + 0.2 * dice)));

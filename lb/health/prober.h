@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -49,6 +50,19 @@ class ProbeVerdict {
   Probe verdict_ = Probe::Unknown;
 };
 
+/// While a server's state is in doubt it is probed this often.
+inline constexpr std::chrono::milliseconds kDoubtInterval{100};
+
+/// Until the next probe: short while the state is in doubt; while the server fails, a tenth of the time that it has
+/// failed for, so that one that comes back soon is seen soon, and one that stays away costs little. Never longer than
+/// `configured`. Pure.
+constexpr std::chrono::milliseconds probe_interval(std::chrono::milliseconds configured, bool is_in_doubt,
+                                                   std::optional<std::chrono::milliseconds> failing_for) {
+  const auto shortest = std::min(kDoubtInterval, configured);
+  if (is_in_doubt) return shortest;
+  return failing_for ? std::clamp(*failing_for / 10, shortest, configured) : configured;
+}
+
 class Prober final : private HttpCall::User {
  public:
   class User {
@@ -81,15 +95,11 @@ class Prober final : private HttpCall::User {
   std::uint64_t count(ProbeResult result) const { return counts_[static_cast<std::size_t>(result)]; }
   std::chrono::nanoseconds last_took() const { return last_took_; }
 
-  /// While a server's state is in doubt it is probed this often.
-  static constexpr std::chrono::milliseconds kDoubtInterval{100};
-  /// And this long at most; then it counts as down for longer, and the interval is as configured.
-  static constexpr std::chrono::milliseconds kDoubtTime{10'000};
-
  private:
   void on_answer(const Result<HttpAnswer>& answer) override;
   void on_due() { probe_now(); }
   void start(std::chrono::milliseconds timeout);
+  void tell_first_failure(const ProbeReport& report, bool has_decided);
   std::chrono::milliseconds next_interval();
 
   Loop& loop_;
@@ -102,7 +112,7 @@ class Prober final : private HttpCall::User {
   std::string request_;
   ProbeVerdict verdict_;
   std::uint64_t began_ns_ = 0;
-  TimePoint failing_since_{};
+  std::optional<TimePoint> failing_since_;  // or in doubt for another reason
   std::chrono::nanoseconds last_took_{};
   std::chrono::nanoseconds last_pass_took_{};
   bool is_decisive_ = false;

@@ -32,9 +32,10 @@ struct HealthSettings {
   unsigned passes = 1;
   unsigned fails = 2;
   std::vector<StatusRange> status{StatusRange{}};
-  std::string body;                  // must be in the answer's body; empty: any body will do
-  int port = 0;                      // 0: the server's own
-  milliseconds stall_after = 100ms;  // 0: no stall detection
+  std::string body;                              // must be in the answer's body; empty: any body will do
+  int port = 0;                                  // 0: the server's own
+  FieldRules fields{FieldRules::Side::Request};  // of a probe
+  milliseconds stall_after = 100ms;              // 0: no stall detection
   milliseconds stall_timeout = 150ms;
 };
 

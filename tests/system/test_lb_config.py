@@ -29,6 +29,9 @@ WRONG = [
     ("listen: 127.0.0.1:1\n", "upstreams: missing"),
     ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nlimits: {request_head: 1GiB}\n", "limits.request_head: '1GiB': out of range"),
     ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nlb_policy: fair\n", "policy: 'fair': no such policy; allowed: round_robin"),
+    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nhealth:\n  follow_redirects: yes\n",
+     "lb.yaml:4:21: health.follow_redirects: 'yes': redirects are never followed: name the last one's path as health.uri"),
+    ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nhealth: {headers: {Content-Length: 5}}\n", "lb's own business"),
     ("listen: 127.0.0.1:1\nupstreams: [no-such-name.invalid:80]\n", "'no-such-name.invalid:80': the name has no address"),
 ]
 

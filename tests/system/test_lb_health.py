@@ -29,10 +29,47 @@ def test_servers_are_probed_and_a_failing_one_gets_no_requests(start_lb, upstrea
 
 def test_a_probe_asks_for_what_is_configured(start_lb, upstream):
     server = upstream(lambda request: response(204 if request.target == "/up" else 200, b"", reason="No"), probes=False)
-    lb = start_lb(f"upstreams: ['{server.address}']\nhealth: {{uri: /up, method: HEAD, host: app.internal, status: [204], interval: 50ms}}\n")
+    lb = start_lb(f"upstreams: ['{server.address}']\nhealth: {{uri: /up, method: HEAD, host: app.internal, status: [204], interval: 50ms,"
+                  " headers: {Authorization: Bearer wonder, User-Agent: watch}}\n")
     assert lb.states()[server.address] == "healthy"
     probe = server.requests[0]
     assert (probe.method, probe.target, probe.get("Host")) == ("HEAD", "/up", "app.internal")
+    assert (probe.all("Authorization"), probe.all("User-Agent")) == (["Bearer wonder"], ["watch"])
+    assert "wonder" not in lb.get_admin("/config")
+
+
+def test_a_probe_may_go_to_a_port_of_its_own(start_lb, upstream):
+    server, side = upstream(lambda request: response(500)), upstream()
+    lb = start_lb(f"upstreams: ['{server.address}']\nhealth: {{uri: /health, port: {side.port}, interval: 30ms}}\n")
+    assert lb.states()[server.address] == "healthy"
+    side.die()
+    eventually(lambda: lb.states()[server.address] == "unhealthy")
+
+
+def test_a_redirect_is_not_followed(start_lb, upstream):
+    other = upstream(probes=False)
+    server = upstream(lambda request: response(302, fields=[("Location", f"http://{other.address}/")]), probes=False)
+    lb = start_lb(f"upstreams: ['{server.address}']\nhealth: {{uri: /up, follow_redirects: no, interval: 30ms}}\n")
+    eventually(lambda: lb.states()[server.address] == "unhealthy")
+    assert other.requests == [] and "GET /up: 302" in lb.upstreams()[server.address]["reason"]
+
+
+def test_an_answer_without_end_is_judged_by_its_beginning(start_lb, upstream):
+    def endless(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nall is well")
+        while True:
+            connection.sendall(b"x" * 10_000)
+    server = upstream(lambda request: endless, probes=False)
+    lb = start_lb(f"upstreams: ['{server.address}']\nhealth: {{uri: /up, body: is well, timeout: 20s, interval: 1h}}\n")
+    assert lb.states()[server.address] == "healthy"
+
+
+def test_a_failure_that_stays_alone_is_logged_with_its_reason(start_lb, upstream):
+    answers = [200, 500, 200]
+    server = upstream(lambda request: response(answers.pop(0) if len(answers) > 1 else 200), probes=False)
+    lb = start_lb(f"upstreams: ['{server.address}']\nhealth: {{uri: /h, interval: 20ms, fails: 2}}\n")
+    lb.process.wait_for_log(r"warn probe failed server=\S+ why=\"GET /h: 500 in [\d.]+ ms\" unhealthy_after=2")
+    assert [entry["to"] for entry in lb.upstreams()[server.address]["history"]] == ["healthy"]
 
 
 def test_a_probe_wants_its_text_in_the_body(start_lb, upstream):

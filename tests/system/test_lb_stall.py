@@ -1,12 +1,10 @@
 """A server that hangs keeps its connections and says nothing: its silence asks the question, a probe decides."""
-import asyncio
 import os
 import sys
 import threading
 import time
 
 import pytest
-from drills.load import Load
 from stack.process import Process
 from system.upstream import Client, ask, eventually, response
 
@@ -35,15 +33,25 @@ def test_a_stopped_server_is_out_by_its_silence_and_nobody_notices(start_lb, pro
     hung, well = process("hung"), process("well")
     # Nothing but the stall can tell: the next probe by the clock is an hour away, a time-out 30 s.
     lb = start_lb(f"upstreams: ['{hung.where}', '{well.where}']\nhealth: {{uri: /health, interval: 1h}}\n")
-    stopped = []
+    is_over, statuses = threading.Event(), []
 
-    async def stop():
-        stopped.append(time.time())
-        hung.pause()
-    load = asyncio.run(Load(lb.public, lambda n: GET, lambda n, status, body: status == 200).run(200, 3, at=[(1, stop)]))
-    assert load.failed() == []
+    def ask_on_and_on():
+        client = Client(lb.public)
+        while not is_over.is_set():
+            statuses.append(client.get()[0])
+    clients = [threading.Thread(target=ask_on_and_on) for _ in range(6)]
+    for client in clients:
+        client.start()
+    eventually(lambda: len(statuses) > 100)
+    hung.pause()
+    eventually(lambda: lb.states()[hung.where] == "unhealthy")
+    before = len(statuses)
+    eventually(lambda: len(statuses) > before + 100)
+    is_over.set()
+    for client in clients:
+        client.join()
+    assert set(statuses) == {200}
     server = lb.upstreams()[hung.where]
-    assert server["state"] == "unhealthy"
     assert "no byte for" in server["reason"] and "waiting; GET /health: no answer in time after" in server["reason"]
     assert lb.metric("lb_upstream_stalls_total", upstream=hung.where, found="hung") == 1
     assert lb.metric("lb_retries_total", reason="rescued") >= 1

@@ -70,3 +70,13 @@ TEST_CASE("what kept an answer from coming has its word") {
   CHECK(judged(Code::Closed) == ProbeResult::Reset);
   CHECK(judged(Code::BadMessage) == ProbeResult::Malformed);
 }
+
+TEST_CASE("a server in doubt is looked at often, one that fails the less often the longer it has failed") {
+  CHECK(probe_interval(1s, true, std::nullopt) == 100ms);
+  CHECK(probe_interval(1s, false, std::nullopt) == 1s);
+  CHECK(probe_interval(30s, false, 500ms) == 100ms);
+  CHECK(probe_interval(30s, false, 20s) == 2s);
+  CHECK(probe_interval(30s, false, 1h) == 30s);
+  CHECK(probe_interval(20ms, true, std::nullopt) == 20ms);
+  CHECK(probe_interval(20ms, false, 1h) == 20ms);
+}
