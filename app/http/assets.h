@@ -3,8 +3,15 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 namespace holdfast::app {
+
+struct Asset {
+  std::string_view name;
+  std::string_view content;
+};
+const std::vector<Asset>& assets();
 
 /// The content of a file; empty where there is none of that name.
 std::string_view asset(std::string_view name);

@@ -1,10 +1,12 @@
 #include "app/http/routes.h"
 
+#include "app/http/assets.h"
 #include "app/http/cors.h"
 #include "app/links/link.h"
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -16,17 +18,8 @@ constexpr std::string_view kCode = "{code}";
 /// Of answers that are no pages: nothing in them is ever to be run or framed.
 constexpr std::string_view kApiPolicy = "default-src 'none'; frame-ancestors 'none'";
 
-// The first that fits is taken.
-constexpr std::array kPaths{
-    Path{"/", Route::Page, kReading},
-    Path{"/docs", Route::Page, kReading},
-    Path{"/openapi.json", Route::Page, kReading},
-    Path{"/assets/app.js", Route::Page, kReading},
-    Path{"/assets/docs.js", Route::Page, kReading},
-    Path{"/assets/app.css", Route::Page, kReading},
-    Path{"/assets/favicon.svg", Route::Page, kReading},
-    Path{"/favicon.ico", Route::Page, kReading},
-    Path{"/robots.txt", Route::Page, kReading},
+// The first that fits is taken: what a browser loads, then what is ours, then the links.
+constexpr std::array kOtherPaths{
     Path{"/ready", Route::Ready, kReading},
     Path{"/health", Route::Health, kReading},
     Path{"/metrics", Route::Metrics, kReading},
@@ -38,6 +31,13 @@ constexpr std::array kPaths{
     Path{"/{code}/qr", Route::Qr, kReading},
     Path{"/{code}", Route::Redirect, kReading},
 };
+constexpr auto kPaths = [] {
+  std::array<Path, std::size(kWebFiles) + kOtherPaths.size()> all{};
+  std::size_t count = 0;
+  for (const WebFile& file : kWebFiles) all[count++] = {file.path, Route::Page, kReading};
+  for (const Path& path : kOtherPaths) all[count++] = path;
+  return all;
+}();
 
 /// The code in `path`, where it fits a pattern.
 bool fits(std::string_view pattern, std::string_view path, std::string_view& code) {

@@ -25,7 +25,7 @@ namespace holdfast::app {
 /// A path that is there as it stands, or one with a code in it: `/stats/{code}`.
 struct Path {
   std::string_view text;
-  Route route;
+  Route route = Route::Other;
   std::string_view methods;  // as an Allow field names them; HEAD and OPTIONS are everywhere
 };
 std::span<const Path> all_paths();

@@ -49,13 +49,6 @@ void LinkCache::forget_all() {
   while (!by_age_.empty()) remove(*by_age_.back());
 }
 
-void LinkCache::keep_ready(CacheEntry& entry, std::string_view response) {
-  const std::size_t before_bytes = bytes_of(entry);
-  entry.ready = response;
-  bytes_ += bytes_of(entry) - before_bytes;
-  while (bytes_ > settings_.bytes_max && !by_age_.empty()) evict_one();
-}
-
 void LinkCache::set_times(CacheEntry& entry, std::chrono::milliseconds ttl, TimePoint now, double jitter) {
   const std::chrono::milliseconds fresh = spread(ttl, jitter);
   entry.filled_at = now;
@@ -106,8 +99,7 @@ void LinkCache::evict_one() {
 }
 
 std::size_t LinkCache::bytes_of(const CacheEntry& entry) {
-  return sizeof(CacheEntry) + kOverheadBytes + heap_bytes(entry.code) + heap_bytes(entry.target) +
-         heap_bytes(entry.ready);
+  return sizeof(CacheEntry) + kOverheadBytes + heap_bytes(entry.code) + heap_bytes(entry.target);
 }
 
 /// ±10 %, so that what was filled in together is not asked for together.

@@ -33,7 +33,6 @@ struct CacheEntry : ListHook<CacheEntry> {
   TimePoint filled_at{};
   TimePoint fresh_until{};
   TimePoint refresh_at{};  // from here on a hit has it looked up anew, before it is too old
-  std::string ready;       // the response to a visit, but for what changes; empty until it was made once
 };
 
 class LinkCache {
@@ -51,9 +50,6 @@ class LinkCache {
   void bury(std::string_view code, TimePoint now, double jitter);
   void forget(std::string_view code);
   void forget_all();
-  /// Keeps a response ready made with its entry; it counts like the rest. The entry may be gone afterwards, where there
-  /// is no room.
-  void keep_ready(CacheEntry& entry, std::string_view response);
 
   std::size_t entries() const { return by_code_.size(); }
   std::size_t bytes() const { return bytes_; }

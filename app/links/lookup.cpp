@@ -106,7 +106,6 @@ bool Lookup::find_now(std::string_view code, LookupAnswer& answer) {
   counters_.resolved[static_cast<std::size_t>(Source::Cache)].add();
   answer.outcome = entry->is_deleted ? Outcome::Deleted : Outcome::Found;
   answer.target = entry->target;
-  answer.copy = entry;
   if (now >= entry->refresh_at) {
     entry->refresh_at = now + kRefreshAgain;
     if (refreshing_.empty()) loop_.defer(this, [](void* self) { static_cast<Lookup*>(self)->refresh(); });

@@ -37,8 +37,7 @@ enum class Outcome : std::uint8_t { Found, Deleted, NotFound, Unavailable };
 
 struct LookupAnswer {
   Outcome outcome = Outcome::Unavailable;
-  std::string_view target;     // dies with the call
-  CacheEntry* copy = nullptr;  // where it came from memory: may hold the response ready made
+  std::string_view target;  // dies with the call
 };
 
 /// Waits for a code that is not at hand.
