@@ -10,7 +10,7 @@ from stack.process import Failed
 from stack.stack import Stack
 from stack.up import RUN, build
 
-from . import ALL, compare, drill
+from . import ALL, checker, compare, drill
 
 
 def main():
@@ -18,7 +18,8 @@ def main():
         prog="ops/drill", description=__doc__,
         epilog="Exit code 1 where a client noticed anything, a link was made twice or lost, or the accounts disagree.")
     parser.add_argument("name", nargs="*", metavar="NAME", help="a drill; `all` is every one; `compare` runs all of them "
-                        "through lb, and some through HAProxy, nginx and Caddy")
+                        "through lb, and some through HAProxy, nginx and Caddy; `checker` judges a random history "
+                        "of links by what was possible, while everything breaks")
     parser.add_argument("--list", action="store_true", help="name the drills")
     parser.add_argument("--rate", type=float, default=drill.Options.rate, help="requests a second (%(default)s)")
     parser.add_argument("--burst", type=int, default=drill.Options.burst, help="of them at a time (%(default)s)")
@@ -26,6 +27,7 @@ def main():
     parser.add_argument("--seconds", type=float, help="how long it is broken (each drill has its own)")
     parser.add_argument("--runs", type=int, default=1, help="so many times in a row (%(default)s)")
     parser.add_argument("--seed", type=int, help="of the dice: which instance, when, which requests")
+    parser.add_argument("--sabotage", choices=list(checker.SABOTAGE), help="checker: a fault that it must find")
     parser.add_argument("--json", metavar="FILE", help="append each run's figures to it, a line of JSON each")
     parser.add_argument("--peer-runs", type=int, default=1, help="compare: runs through each of the others (%(default)s)")
     parser.add_argument("--write", metavar="FILE", help="no drill: make the tables of docs/zero-drop.md of the figures that "
@@ -40,6 +42,8 @@ def main():
         return 0 if options.list else 1
     if options.name == ["compare"]:
         return compared(options)
+    if options.name == ["checker"]:
+        return checked(options)
     names = list(ALL) if options.name == ["all"] else options.name
     if unknown := set(names) - set(ALL):
         parser.error(f"no drill {', '.join(unknown)}: ops/drill --list names them")
@@ -54,6 +58,21 @@ def compared(options):
     """On a system of its own: it is much broken."""
     with private_system() as stack, open(options.json or os.devnull, "w") as out:
         return 0 if compare.run(stack, wanted(options), options.runs, options.peer_runs, out, say) else 1
+
+
+def checked(options):
+    """On a system of its own, for a minute where --seconds says nothing else."""
+    held = True
+    with private_system() as stack:
+        for _ in range(options.runs):
+            figures = checker.run(stack, options.seconds or 60, sabotage=options.sabotage, seed=options.seed, say=say,
+                                  kinds=() if options.sabotage else tuple(checker.BREAK))
+            checker.show(figures, say)
+            held = held and figures["held"]
+            if options.json:
+                with open(options.json, "a") as out:
+                    out.write(json.dumps(figures) + "\n")
+    return 0 if held else 1
 
 
 def wanted(options):
