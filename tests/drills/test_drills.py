@@ -1,9 +1,12 @@
 """Each drill, short: nobody notices anything, and all accounts agree. And drills notice where somebody does."""
+import contextlib
+import json
+import sys
 import types
 
 import pytest
 
-from drills import ALL, accounts, drill, load, peers, report
+from drills import ALL, __main__, accounts, drill, load, peers, report
 
 SECONDS = {"kill-app": 1, "hang-app": 1.5, "hang-kill-app": 0.8, "rolling-restart": 0.3, "kill-all-apps-restart": 0.5,
            "flap": 3}
@@ -26,6 +29,29 @@ def test_where_somebody_notices_the_drill_does_not_hold_and_the_accounts_agree_a
     figures = drill.run(ALL["kill-all-apps-restart"], stack, short(0.3), front=drill.Front("lb without retries", lb.public, lb))
     assert not figures["held"] and figures["failed"] > 10, figures
     assert figures["ledger"]["local_error"] > 10 and figures["disagreements"] == {}, figures
+
+
+def call(monkeypatch, capsys, *arguments, held=True):
+    """ops/drill's exit code and output; the system and its drills are not real."""
+    figures = {"errors": {}, "held": held, "wrong": ["2 failed"], "failed": 0 if held else 2}
+    phase = {"p50_ms": 1, "p95_ms": 2, "p99_ms": 3, "slowest_ms": 4, "requests": 5}
+    monkeypatch.setattr(__main__, "system", lambda: contextlib.nullcontext((None, lambda: None)))
+    monkeypatch.setattr(drill, "run", lambda *_, **__: {**figures, "before": phase, "during": phase, "after": phase})
+    monkeypatch.setattr(sys, "argv", ["ops/drill", *arguments])
+    return __main__.main(), capsys.readouterr().out
+
+
+def test_the_command_names_its_drills_repeats_them_and_ends_with_1_where_one_did_not_hold(monkeypatch, capsys, tmp_path):
+    code, out = call(monkeypatch, capsys, "--list")
+    assert code == 0 and all(name in out for name in ALL)
+    out_file = tmp_path / "figures"
+    code, out = call(monkeypatch, capsys, "all", "--runs", "2", "--json", str(out_file))
+    assert code == 0 and out.count("  held") == 2 * len(ALL)
+    assert len([json.loads(line) for line in out_file.read_text().splitlines()]) == 2 * len(ALL)
+    code, out = call(monkeypatch, capsys, "kill-app", held=False)
+    assert code == 1 and "DID NOT HOLD: 2 failed" in out
+    with pytest.raises(SystemExit):
+        call(monkeypatch, capsys, "kill-nobody")
 
 
 def entry(number, code="c", error=None):
