@@ -12,8 +12,10 @@ static_assert(LLHTTP_STRICT_MODE == 1, "llhttp and its includers are compiled wi
 namespace holdfast {
 namespace {
 
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
 std::string_view trim_right(std::string_view text) {
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -54,7 +56,6 @@ void MessageParser::start_message() {
   llhttp_reset(&parser_);
   phase_ = Phase::Head;
   field_count_ = trailer_line_ = trailer_count_ = trailer_bytes_ = 0;
-  framing_bytes_ = extension_bytes_ = 0;
   is_doubtful_ = false;
   name_ = start_line_ = {};
   value_begin_ = nullptr;
@@ -68,6 +69,7 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
     empty_lines_ = 0;
   }
   if (phase_ == Phase::Body) return execute(fresh);
+  if (phase_ == Phase::Chunks) return read_chunks(fresh);
   if (phase_ == Phase::Trailers) return read_trailers(fresh);
 
   // In the head: llhttp is given the whole of it at one go, from its first byte, so that all views are of one
@@ -87,8 +89,16 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
     }
     start_message();
   }
-  const std::string_view input = held > 0 ? std::string_view(partial_) : fresh;
-  const auto used = execute(input);
+  std::string_view input = held > 0 ? std::string_view(partial_) : fresh;
+  auto used = execute(input);
+  if (!used && is_tab_behind_length(input)) {
+    const auto tab = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - input.data());
+    if (held == 0) partial_.assign(fresh);
+    for (std::size_t at = tab; at < partial_.size() && is_blank(partial_[at]); ++at) partial_[at] = ' ';
+    start_message();
+    input = partial_;
+    used = execute(input);
+  }
   if (!used) {
     if (phase_ != Phase::Head || parser_.type != HTTP_REQUEST || !error_.why.empty()) return used;
     const auto why = explain_request_line(input, is_known_method);
@@ -106,6 +116,13 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
   }
   release(partial_);  // an idle connection holds no buffer
   return *used - held;
+}
+
+/// llhttp 8.1 takes blanks behind a Content-Length, but no tab, which means the same (RFC 9110 §5.5).
+bool MessageParser::is_tab_behind_length(std::string_view input) const {
+  if (llhttp_get_errno(&parser_) != HPE_INVALID_CONTENT_LENGTH) return false;
+  const char* const at = llhttp_get_error_pos(&parser_);
+  return at >= input.data() && at < input.data() + input.size() && *at == '\t';
 }
 
 /// Empty lines before a request are passed over (RFC 9112 §2.2), a few of them; before a response there are none.
@@ -126,30 +143,36 @@ Result<std::size_t> MessageParser::skip_empty_lines(std::string_view bytes) {
 
 Result<std::size_t> MessageParser::execute(std::string_view bytes) {
   input_ = bytes;
-  data_end_ = nullptr;
   const llhttp_errno_t outcome = llhttp_execute(&parser_, bytes.data(), bytes.size());
   switch (outcome) {
     case HPE_OK:
-      if (phase_ == Phase::Body && (parser_.flags & F_CHUNKED) != 0) {
-        // Sizes with no end of zeros, and the like.
-        const char* const end = bytes.data() + bytes.size();
-        framing_bytes_ =
-            data_end_ != nullptr ? static_cast<std::size_t>(end - data_end_) : framing_bytes_ + bytes.size();
-        if (framing_bytes_ > limits_.head_bytes)
-          return failure(Code::BadMessage, peer(), "a chunk's size line is too long");
-      }
       return bytes.size();
-    case HPE_PAUSED: {  // by on_message_complete, or behind the last chunk by on_chunk_head
-      const auto used = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
-      if (phase_ != Phase::Trailers) return used;
-      const auto more = read_trailers(bytes.substr(used));
-      return more ? Result<std::size_t>(used + *more) : more;
+    case HPE_PAUSED: {  // by on_message_complete, or before the chunks by on_head_complete
+      if (phase_ != Phase::Chunks) return static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
+      const auto more = read_chunks(bytes.substr(head_bytes_));
+      return more ? Result<std::size_t>(head_bytes_ + *more) : more;
     }
     default:
       // A callback of ours says why by itself; what code llhttp makes of its refusal depends on the callback.
       if (!error_.why.empty()) return tl::unexpected(error_);
       return failure(Code::BadMessage, peer(), "not a valid HTTP/1.1 message");
   }
+}
+
+Result<std::size_t> MessageParser::read_chunks(std::string_view bytes) {
+  std::size_t used = 0;
+  while (used < bytes.size()) {
+    const auto piece = chunks_.read(bytes.substr(used));
+    if (!piece) return failure(Code::BadMessage, peer(), piece.error().why);
+    used += piece->used;
+    if (!piece->data.empty()) body(piece->data);
+    if (piece->is_last) {
+      phase_ = Phase::Trailers;
+      const auto more = read_trailers(bytes.substr(used));
+      return more ? Result<std::size_t>(used + *more) : more;
+    }
+  }
+  return used;
 }
 
 /// Trailers are read here and not by llhttp: it says in pieces what a read splits, and cannot be asked again as for a
@@ -261,7 +284,8 @@ int MessageParser::on_head_complete(llhttp_t* llhttp) {
       static_cast<std::size_t>(last.data() + last.size() - head_begin) > self.limits_.head_bytes) {
     return self.fail(Code::HeadTooLarge, "the head is too large");
   }
-  if (!is_one_field_a_line({head_begin, static_cast<std::size_t>(input_end - head_begin)}, fields)) {
+  self.head_bytes_ = bytes_of_plain_head({head_begin, static_cast<std::size_t>(input_end - head_begin)}, fields);
+  if (self.head_bytes_ == 0) {
     return self.fail(Code::BadMessage, "a folded or misplaced header line");
   }
   // llhttp takes RTSP and ICE as well, and lines without a version; and several blanks.
@@ -276,34 +300,24 @@ int MessageParser::on_head_complete(llhttp_t* llhttp) {
     return self.fail(Code::BadMessage, "not a valid HTTP/1.1 message");
   }
   if (*version == 0) return self.fail(Code::OtherVersion, "an HTTP version other than 1.0 and 1.1");
-  const auto skips_body = self.head_complete();
-  if (!skips_body) {
-    self.error_ = skips_body.error();
+  const auto framing = self.head_complete();
+  if (!framing) {
+    self.error_ = framing.error();
     return -1;
   }
+  if (*framing == Framing::Chunked) {
+    self.phase_ = Phase::Chunks;
+    self.chunks_.start(self.limits_.head_bytes);
+    return HPE_PAUSED;
+  }
   self.phase_ = Phase::Body;
-  return *skips_body ? 1 : 0;
+  return *framing == Framing::None ? 1 : 0;  // 1: no body, whatever the fields say
 }
 
 int MessageParser::on_body_bytes(llhttp_t* llhttp, const char* at, std::size_t length) {
   auto& self = *static_cast<MessageParser*>(llhttp->data);
-  self.data_end_ = at + length;
   self.body({at, length});
   return 0;
-}
-
-/// They are dropped (RFC 9112 §7.1.1), after a look at how much of that there is.
-int MessageParser::on_chunk_extension(llhttp_t* llhttp, const char*, std::size_t length) {
-  auto& self = *static_cast<MessageParser*>(llhttp->data);
-  self.extension_bytes_ += length;
-  if (self.extension_bytes_ <= self.limits_.head_bytes) return 0;
-  return self.fail(Code::BadMessage, "too many chunk extensions");
-}
-
-int MessageParser::on_chunk_head(llhttp_t* llhttp) {
-  if (llhttp->content_length > 0) return 0;
-  static_cast<MessageParser*>(llhttp->data)->phase_ = Phase::Trailers;
-  return HPE_PAUSED;
 }
 
 int MessageParser::on_message_complete(llhttp_t* llhttp) {
@@ -324,9 +338,6 @@ const llhttp_settings_t& MessageParser::settings() {
     made.on_header_value_complete = on_field_complete;
     made.on_headers_complete = on_head_complete;
     made.on_body = on_body_bytes;
-    made.on_chunk_header = on_chunk_head;
-    made.on_chunk_extension_name = on_chunk_extension;
-    made.on_chunk_extension_value = on_chunk_extension;
     made.on_message_complete = on_message_complete;
     return made;
   }();
@@ -336,7 +347,7 @@ const llhttp_settings_t& MessageParser::settings() {
 RequestParser::RequestParser(const ParserLimits& limits, HeadScratch& scratch, RequestSink& sink)
     : MessageParser(HTTP_REQUEST, limits, scratch), sink_(sink) {}
 
-Result<bool> RequestParser::head_complete() {
+Result<Framing> RequestParser::head_complete() {
   RequestHead head;
   head.version = parser_.http_minor == 0 ? Version::Http10 : Version::Http11;
   head.method_text = llhttp_method_name(static_cast<llhttp_method_t>(parser_.method));
@@ -345,7 +356,7 @@ Result<bool> RequestParser::head_complete() {
   head.fields = fields();
   if (const auto judged = judge_request(head); !judged) return tl::unexpected(judged.error());
   sink_.on_request_head(head);
-  return false;
+  return head.framing;
 }
 
 ResponseParser::ResponseParser(const ParserLimits& limits, HeadScratch& scratch, ResponseSink& sink)
@@ -363,7 +374,7 @@ Result<std::size_t> ResponseParser::parse(std::span<const char> bytes) {
   return used;
 }
 
-Result<bool> ResponseParser::head_complete() {
+Result<Framing> ResponseParser::head_complete() {
   ResponseHead head;
   head.version = parser_.http_minor == 0 ? Version::Http10 : Version::Http11;
   head.status = parser_.status_code;
@@ -375,7 +386,7 @@ Result<bool> ResponseParser::head_complete() {
     if (!asks_upgrade(head)) return failure(Code::BadMessage, Side::Upstream, "a 101 that does not say to what");
     is_upgraded_ = true;
     sink_.on_response_upgrade(head);
-    return true;
+    return Framing::None;
   }
   is_interim_ = head.status < 200;
   if (is_interim_) {
@@ -385,7 +396,7 @@ Result<bool> ResponseParser::head_complete() {
   } else {
     sink_.on_response_head(head);
   }
-  return is_bodiless(method_, head.status);
+  return head.framing;
 }
 
 void ResponseParser::message_complete(std::span<const Field> trailers) {

@@ -3,6 +3,7 @@
 // Thread: the one of its owner.
 #pragma once
 
+#include "common/http/chunks.h"
 #include "common/http/head.h"
 #include "common/result.h"
 
@@ -52,7 +53,7 @@ class MessageParser {
   /// The peer ended the stream. True where that ends the message well.
   bool finish();
 
-  enum class Phase { Head, Body, Trailers, Ended };
+  enum class Phase { Head, Body, Chunks, Trailers, Ended };
 
   static const llhttp_settings_t& settings();
   static int on_url(llhttp_t*, const char*, std::size_t);
@@ -62,12 +63,10 @@ class MessageParser {
   static int on_field_complete(llhttp_t*);
   static int on_head_complete(llhttp_t*);
   static int on_body_bytes(llhttp_t*, const char*, std::size_t);
-  static int on_chunk_head(llhttp_t*);
-  static int on_chunk_extension(llhttp_t*, const char*, std::size_t);
   static int on_message_complete(llhttp_t*);
 
-  /// The head is whole: `start_line_` and `fields()` are set. True where no body follows.
-  virtual Result<bool> head_complete() = 0;
+  /// The head is whole: `start_line_` and `fields()` are set. What kind of body follows.
+  virtual Result<Framing> head_complete() = 0;
   virtual void body(std::string_view bytes) = 0;
   virtual void message_complete(std::span<const Field> trailers) = 0;
 
@@ -79,8 +78,10 @@ class MessageParser {
  private:
   int fail(Code code, std::string_view why);
   Result<std::size_t> execute(std::string_view bytes);
+  Result<std::size_t> read_chunks(std::string_view bytes);
   Result<std::size_t> read_trailers(std::string_view bytes);
   void end_trailers();
+  bool is_tab_behind_length(std::string_view input) const;
   Result<std::size_t> skip_empty_lines(std::string_view bytes);
   void start_message();
   Side peer() const;
@@ -89,12 +90,12 @@ class MessageParser {
   HeadScratch& scratch_;
   Phase phase_ = Phase::Head;
   Error error_{};
-  std::string partial_;              // an incomplete head
-  bool is_doubtful_ = false;         // it is refused; why, its request line will tell when it is whole
-  std::size_t empty_lines_ = 0;      // before the head
-  std::size_t framing_bytes_ = 0;    // of a chunked body since its last data
-  std::size_t extension_bytes_ = 0;  // of all its chunks
-  std::string_view input_;           // what is being executed
+  std::string partial_;          // an incomplete head
+  bool is_doubtful_ = false;     // it is refused; why, its request line will tell when it is whole
+  std::size_t empty_lines_ = 0;  // before the head
+  std::string_view input_;       // what is being executed
+  std::size_t head_bytes_ = 0;   // of it, once the head is whole
+  ChunkReader chunks_;
   std::size_t field_count_ = 0;
   std::string trailers_;  // the lines of those that go on, and behind them the one under way
   std::size_t trailer_line_ = 0;
@@ -102,7 +103,6 @@ class MessageParser {
   std::size_t trailer_bytes_ = 0;
   std::string_view name_;
   const char* value_begin_ = nullptr;
-  const char* data_end_ = nullptr;  // of the body in what is being executed
   std::size_t value_bytes_ = 0;
 };
 
@@ -129,7 +129,7 @@ class RequestParser final : private MessageParser {
   using MessageParser::is_in_head;
 
  private:
-  Result<bool> head_complete() override;
+  Result<Framing> head_complete() override;
   void body(std::string_view bytes) override { sink_.on_request_body(bytes); }
   void message_complete(std::span<const Field> trailers) override { sink_.on_request_end(trailers); }
 
@@ -171,7 +171,7 @@ class ResponseParser final : private MessageParser {
   using MessageParser::is_between;
 
  private:
-  Result<bool> head_complete() override;
+  Result<Framing> head_complete() override;
   void body(std::string_view bytes) override { sink_.on_response_body(bytes); }
   void message_complete(std::span<const Field> trailers) override;
 

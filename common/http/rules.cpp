@@ -17,10 +17,7 @@ constexpr std::array<bool, 256> kTokenChars = [] {
   return table;
 }();
 
-bool is_token(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return kTokenChars[static_cast<unsigned char>(c)]; });
-}
+bool is_token(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char); }
 
 /// Field content (RFC 9110 §5.5): HTAB, SP, visible ASCII and the obs-text that must be let pass.
 bool is_field_content(std::string_view value) {
@@ -136,6 +133,8 @@ bool is_visible_ascii(std::string_view text) {
 
 }  // namespace
 
+bool is_token_char(char c) { return kTokenChars[static_cast<unsigned char>(c)]; }
+
 Result<std::uint64_t> content_length(std::string_view value) {
   std::uint64_t length = 0;
   const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), length);
@@ -189,7 +188,7 @@ Result<void> judge_response(ResponseHead& head, Method method) {
   return {};
 }
 
-bool is_one_field_a_line(std::string_view raw, std::span<const Field> fields) {
+std::size_t bytes_of_plain_head(std::string_view raw, std::span<const Field> fields) {
   const char* const end = raw.data() + raw.size();
   const auto ends_line = [end](const char* at) { return end - at >= 2 && at[0] == '\r' && at[1] == '\n'; };
   const auto skip_blanks = [end](const char* at) {
@@ -197,20 +196,20 @@ bool is_one_field_a_line(std::string_view raw, std::span<const Field> fields) {
     return at;
   };
   const auto start_line_end = raw.find('\n');
-  if (start_line_end == std::string_view::npos || start_line_end == 0) return false;
+  if (start_line_end == std::string_view::npos || start_line_end == 0) return 0;
   const char* line = raw.data() + start_line_end + 1;
-  if (line[-2] != '\r') return false;
+  if (line[-2] != '\r') return 0;
   for (const Field& field : fields) {
-    if (field.name.data() != line) return false;
+    if (field.name.data() != line) return 0;
     const char* at = line + field.name.size();
-    if (at == end || *at != ':') return false;
+    if (at == end || *at != ':') return 0;
     at = skip_blanks(at + 1);
-    if (!field.value.empty() && field.value.data() != at) return false;
+    if (!field.value.empty() && field.value.data() != at) return 0;
     at = skip_blanks(at + field.value.size());
-    if (!ends_line(at)) return false;
+    if (!ends_line(at)) return 0;
     line = at + 2;
   }
-  return ends_line(line);
+  return ends_line(line) ? static_cast<std::size_t>(line + 2 - raw.data()) : 0;
 }
 
 bool read_field_line(std::string_view line, Field& field) {

@@ -12,6 +12,9 @@
 
 namespace holdfast {
 
+/// True for the characters of a token (RFC 9110 §5.6.2).
+bool is_token_char(char c);
+
 /// Reads a Content-Length value (RFC 9110 §8.6): digits only; no sign, list or overflow.
 Result<std::uint64_t> content_length(std::string_view value);
 
@@ -22,9 +25,9 @@ Result<void> judge_request(RequestHead& head);
 /// Judges a response to a request of method `method`, as judge_request(). An error is the server's doing.
 Result<void> judge_response(ResponseHead& head, Method method);
 
-/// True where `raw`, the bytes of a whole head, is built of exactly the start line and these fields, one on each
-/// line, every line ended by CR LF: no folded line, no bare LF, nothing between.
-bool is_one_field_a_line(std::string_view raw, std::span<const Field> fields);
+/// How long the head is that `raw` begins with, where it is built of exactly the start line and these fields, one on
+/// each line, every line ended by CR LF: no folded line, no bare LF, nothing between. 0 where it is not.
+std::size_t bytes_of_plain_head(std::string_view raw, std::span<const Field> fields);
 
 /// Reads `line`, a header or trailer line with its CR LF, into `field`. False where it is not exactly that: a token, a
 /// colon, a value without control bytes.

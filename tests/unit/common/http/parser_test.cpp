@@ -102,6 +102,22 @@ TEST_CASE("requests read the same however they were split") {
   for (const std::size_t step : kSteps) CHECK(requests(bytes, step) == expected);
 }
 
+TEST_CASE("blanks and tabs about a Content-Length mean nothing, within it they do") {
+  for (const std::size_t step : kSteps) {
+    for (const std::string value : {"\t3", "3\t", " \t3 \t", "3\t \t"}) {
+      const std::string message = "Content-Length:" + value + "\r\nX: a\r\n\r\nabc";
+      CHECK(requests("POST / HTTP/1.1\r\nHost: x\r\n" + message, step) ==
+            "POST / [Host=x] [Content-Length=3] [X=a] {abc}; ");
+      CHECK(responses("HTTP/1.1 200 OK\r\n" + message, step) == "200 OK [Content-Length=3] [X=a] {abc}; ");
+    }
+    for (const std::string value : {"3\t3", "\t3 \t3", "3\t,", "3\t\r\n\t3", "3\t\r\nContent-Length: 4\t"}) {
+      const std::string message = "Content-Length:" + value + "\r\n\r\nabc";
+      CHECK(is_refused(requests("POST / HTTP/1.1\r\nHost: x\r\n" + message, step)));
+      CHECK(is_refused(responses("HTTP/1.1 200 OK\r\n" + message, step)));
+    }
+  }
+}
+
 TEST_CASE("responses read the same however they were split, interim ones on their way") {
   const std::string bytes =
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
