@@ -8,6 +8,9 @@
 namespace holdfast::lb {
 namespace {
 
+/// Its Upgrade is what it has to say (RFC 9110 §15.5.22): the one response whose Upgrade is not for this hop alone.
+constexpr int kUpgradeRequired = 426;
+
 bool goes_on(const MessageHead& head, const Field& field) {
   if (is_hop_by_hop(field.id)) return false;
   if (head.connection.empty()) return true;
@@ -61,12 +64,19 @@ FieldsSaid write_response_fields(std::string& out, const ResponseHead& head, con
   HeadWriter(out).status_line(head.status, head.reason);
   RuledWriter writer(out, rules);
   FieldsSaid said;
+  bool asks_upgrade = false;
   for (const Field& field : head.fields) {
+    if (head.status == kUpgradeRequired && field.id == FieldId::Upgrade) {
+      writer.own_field(field.name, field.value);
+      asks_upgrade = true;
+      continue;
+    }
     if (field.id == FieldId::ContentLength || field.id == FieldId::LbDrain || !goes_on(head, field)) continue;
     writer.field(field.name, field.value);
     said.request_id = said.request_id || field.id == FieldId::XRequestId;
     said.date = said.date || equals_ignoring_case(field.name, "Date");
   }
+  if (asks_upgrade) writer.own_field("Connection", "Upgrade");
   return said;
 }
 

@@ -137,6 +137,23 @@ TEST_CASE("a response gets the date and the request's id where its server says n
   CHECK(out == "HTTP/1.1 200 \r\ndate: then\r\nX-Request-ID: theirs\r\n");
 }
 
+TEST_CASE("Upgrade goes on with a 426, whose word it is, and with no other response") {
+  DateField date;
+  const std::vector<Field> fields{field("Upgrade", "websocket"), field("Connection", "Upgrade, X-A"),
+                                  field("X-A", "1")};
+  ResponseHead head;
+  head.fields = fields;
+  head.connection = fields[1].value;
+  for (const int status : {200, 400, 425, 426, 427}) {
+    head.status = status;
+    std::string out;
+    begin_response_head(out, head, {date, "id"});
+    CHECK(has_line(out, "Upgrade: websocket") == (status == 426));
+    CHECK(has_line(out, "Connection: Upgrade") == (status == 426));
+    CHECK(out.find("X-A") == out.npos);
+  }
+}
+
 TEST_CASE("rules drop, set and add fields of a request, lb's own among them") {
   FieldRules rules(FieldRules::Side::Request);
   REQUIRE_FALSE(rules.remove("cookie"));
