@@ -1,9 +1,9 @@
 """The battery of tests/system/http against lb: every case, and many of them byte by byte as well."""
 import pytest
 from stack.programs import Lb
-from system.http import battery, requests, responses
+from system.http import battery, requests, responses, smuggling
 
-CASES = requests.CASES + responses.CASES
+CASES = requests.CASES + smuggling.CASES + responses.CASES
 RUNS = [(case, False) for case in CASES] + [(case, True) for case in CASES if case.split]
 
 CONFIG = """listen: 127.0.0.1:0
@@ -26,7 +26,7 @@ def proxy(tmp_path_factory):
 
 
 def test_the_battery_is_as_large_as_it_should_be():
-    assert len(CASES) >= 350
+    assert len(CASES) >= 1050
     assert len({case.name for case in CASES}) == len(CASES), "a name twice"
 
 

@@ -6,6 +6,10 @@ import time
 from dataclasses import dataclass, field
 
 MUST, SHOULD, OURS = "MUST", "SHOULD", "ours"
+# The public suites that cases were learned from: what they try, not their text.
+GARDEN, CISPA, PROBE = "http-garden", "the CISPA conformance study", "Http11Probe"
+PORTSWIGGER, FUNKY = "PortSwigger's HTTP Request Smuggler", "Funky Chunks"
+NGINX, HAPROXY, LLHTTP = "nginx-tests", "HAProxy's reg-tests", "llhttp's tests"
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,13 @@ class Seen:
     has: tuple = ()    # (name, value) of the first request; a value of None: that it is there
     hasnt: tuple = ()  # names that the first request does not have
     status: int = 200
+    closed: bool = False  # and then the connection was closed
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The client got one of these statuses, the connection was closed, and the upstream saw nothing of it."""
-    statuses: tuple = (400,)
+    """The client got one of these statuses, the connection was closed, and the upstream saw nothing whole of it."""
+    statuses: tuple = (400,)  # None among them: no answer; none at all: whatever the client was told
     before: int = 0  # so many requests before it were served
 
 
@@ -31,6 +36,7 @@ class Relayed:
     body: bytes = b""
     has: tuple = ()
     hasnt: tuple = ()
+    interim: tuple = ()  # statuses that came before it, among others
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,10 @@ class Case:
     is_response: bool = False
     method: str = "POST"  # of a response case's request
     split: bool = False   # also byte by byte
+    source: str = ""      # the public suite that it was learned from
+    ends: bool = False    # the client ends its half of the connection behind what it sends
+    keeps: bool = False   # the server keeps its connection open; what the client asks next must be answered as if nothing had been
+    request: bytes = b""  # of a response case: the client's, where it is not a plain one
 
 
 @dataclass
@@ -140,7 +150,7 @@ class Origin:
     """The server behind the proxy: remembers what it was asked; says `answer`, byte for byte, to POST and HEAD /case."""
 
     def __init__(self):
-        self.seen, self.answer, self.split = [], None, False
+        self.seen, self.answer, self.split, self.keeps = [], None, False, False
         self.served = {}  # by connection: its Reader, while a thread serves it
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]
@@ -212,6 +222,8 @@ class Origin:
             try:
                 if self.answer is not None and message.words[1] == "/case":
                     send(connection, self.answer, self.split)
+                    if self.keeps:
+                        continue
                     return
                 body = b"" if message.words[0] == "HEAD" else b"ok"
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + body)
@@ -235,13 +247,17 @@ def send(connection, data, split):
 def run(case, port, origin, split=False):
     """None where the case came out as one of its outcomes, else what happened."""
     origin.settle()
-    origin.seen, origin.answer, origin.split = [], case.send if case.is_response else None, split
+    origin.seen, origin.answer, origin.split, origin.keeps = [], case.send if case.is_response else None, split, case.keeps
     client = socket.create_connection(("127.0.0.1", port), 3)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with client:
-        data = f"{case.method} /case HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode() if case.is_response else case.send
+        data = case.send
+        if case.is_response:
+            data = case.request or f"{case.method} /case HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode()
         try:
             send(client, data, split and not case.is_response)
+            if case.ends:
+                client.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # refused before its end
         wanted = max([len(o.requests) for o in case.outcomes if isinstance(o, Seen)] +
@@ -260,15 +276,31 @@ def run(case, port, origin, split=False):
                 client.settimeout(0.02)
                 is_closed = not reader.more() and not _is_open(client)
             extra = reader.data
+            after = _ask_next(client, reader) if case.keeps and not is_closed else None
         except (ValueError, IndexError):
             return "the client got what is no HTTP"
     time.sleep(0.001)
     seen = list(origin.seen)
     said = f"{'+'.join(one.words[1] for one in interim + answers) or 'nothing'}{', closed' if is_closed else ''}; upstream saw {_told(seen)}"
+    if after is not None:
+        return f"{said}; the next answer was {after}"
     for outcome in case.outcomes:
-        if _matches(outcome, answers, is_closed, extra, seen):
+        if _matches(outcome, answers, interim, is_closed, extra, seen):
             return None
     return said
+
+
+def _ask_next(client, reader):
+    """None where a second request is answered as it should, or the connection ends instead; else what came."""
+    try:
+        client.settimeout(1.5)
+        client.sendall(b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n")
+        while (one := reader.message(is_response=True)) is not None:
+            if int(one.words[1]) >= 200:
+                return None if (one.words[1], one.body) == ("200", b"ok") else f"{one.words[1]}, {one.body[:20]!r}"
+    except OSError:
+        pass
+    return None
 
 
 def _is_open(client):
@@ -291,21 +323,23 @@ def _agree(message, has, hasnt):
     return not any(message.get(name) for name in hasnt)
 
 
-def _matches(outcome, answers, is_closed, extra, seen):
+def _matches(outcome, answers, interim, is_closed, extra, seen):
     if isinstance(outcome, Seen):
         told = tuple((one.words[0], one.words[1], one.body) for one in seen)
         return (told == outcome.requests and len(answers) == len(told) and not extra and all(one.is_whole for one in answers) and
-                all(int(one.words[1]) == outcome.status for one in answers) and
+                all(int(one.words[1]) == outcome.status for one in answers) and (is_closed or not outcome.closed) and
+                not any(one.get("transfer-encoding") and one.get("content-length") for one in seen) and
                 (not seen or _agree(seen[0], outcome.has, outcome.hasnt)))
     if isinstance(outcome, Refused):
         # A request whose body turned out bad may have begun upstream; there it must not look whole.
         return (len([one for one in seen if one.is_whole]) == outcome.before and is_closed and
                 len(answers) <= outcome.before + 1 and
-                (len(answers) == outcome.before + 1 and int(answers[-1].words[1]) in outcome.statuses or
+                (not outcome.statuses or len(answers) == outcome.before + 1 and int(answers[-1].words[1]) in outcome.statuses or
                  len(answers) == outcome.before and None in outcome.statuses))
     if isinstance(outcome, Relayed):
         return (len(answers) == 1 and int(answers[0].words[1]) == outcome.status and answers[0].is_whole and not extra and
-                answers[0].body == outcome.body and _agree(answers[0], outcome.has, outcome.hasnt))
+                answers[0].body == outcome.body and _agree(answers[0], outcome.has, outcome.hasnt) and
+                set(outcome.interim) <= {int(one.words[1]) for one in interim})
     if len(answers) == 1 and int(answers[0].words[1]) in (502, 504):
         return True
     return outcome.can_cut and (not answers or (not answers[0].is_whole and is_closed))

@@ -1,5 +1,5 @@
 """What a client may send, and what must become of it. Rows: name, RFC section, level, bytes, outcomes."""
-from system.http.battery import MUST, OURS, SHOULD, Case, Refused, Seen
+from system.http.battery import CISPA, GARDEN, HAPROXY, LLHTTP, MUST, NGINX, OURS, PORTSWIGGER, PROBE, SHOULD, Case, Refused, Seen
 
 H = b"Host: a\r\n"
 BAD = Refused((400,))
@@ -7,8 +7,8 @@ CHUNKED = b"POST /c HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\n"
 CASES = []
 
 
-def add(name, rfc, level, send, *outcomes, split=False):
-    CASES.append(Case(name, rfc, level, send, outcomes, split=split))
+def add(name, rfc, level, send, *outcomes, **more):
+    CASES.append(Case(name, rfc, level, send, outcomes, **more))
 
 
 def get(target=b"/", fields=b"", version=b"HTTP/1.1", method=b"GET", host=H):
@@ -242,3 +242,106 @@ add("HTTP/1.0 closes", "9112 9.3", MUST, b"GET /1 HTTP/1.0\r\n\r\n" + get(b"/2")
 add("HTTP/1.0 with keep-alive", "9112 C.2.2", OURS, b"GET /1 HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n" + get(b"/2"),
     Seen((("GET", "/1", b""), ("GET", "/2", b""))), seen(target="/1"))
 add("garbage behind a request", "9112 2.2", MUST, get(b"/1") + b"\x01\x02\r\n\r\n", Refused((400,), before=1))
+
+# --- Learned from public suites: request lines ---
+for name, line, source in (("an LF for a blank", b"GET /\nHTTP/1.1", GARDEN), ("no target", b"GET HTTP/1.1", PROBE), ("an empty target", b"GET  HTTP/1.1", PROBE), ("a blank in the version", b"GET / HTTP/ 1.1", PROBE),
+                           ("two CRs in the version", b"GET / HTTP/\r\r1.1", GARDEN), ("a form feed", b"GET\x0c/\x0cHTTP/1.1", GARDEN), ("a hard blank", b"GET\xa0/ HTTP/1.1", GARDEN), ("a NUL at its end", b"GET / HTTP/1.1\0", GARDEN),
+                           ("CR CR at its end", b"GET / HTTP/1.1\r", LLHTTP), ("a field glued to it by CR", b"GET / HTTP/1.1\rX: a", LLHTTP), ("a NUL for a method", b"\0 / HTTP/1.1", GARDEN), ("only a blank", b" ", PROBE)):
+    add(f"request line with {name}", "9112 3", SHOULD, line + b"\r\n" + H + b"\r\n", Refused((400, 501, 505)), source=source)
+for version, source in ((b"HTTP/4294967295.255", GARDEN), (b"HTTP/1.32", GARDEN), (b"HTTP/1.257", GARDEN), (b"HTTP/............0596.7407.", GARDEN), (b"HTTP/01.01", PROBE), (b"HTTP/1.", PROBE), (b"HTTP/.1", PROBE), (b"HTTP/1.1.1", GARDEN),
+                        (b"IHTTP/1.0", LLHTTP), (b"HTTPS/1.1", LLHTTP), (b"HTTP/0x1.1", GARDEN), (b"HTTP/+1.1", GARDEN), (b"HTTP/257.1", GARDEN), (b"HTTP/\xb1.1", GARDEN), (b"HTTP/0.0", GARDEN), (b"HTTP/5.6", LLHTTP)):
+    add(f"version {version!r}", "9112 3", SHOULD, get(version=version), Refused((400, 505)), source=source)
+for name, method, source in (("with quotes and brackets", b'G=":<>(e),[T];?"', GARDEN), ("in quotes", b'"GET"', GARDEN), ("with braces", b"{GET}", GARDEN), ("with a backslash", b"G\\T", GARDEN), ("with an equals sign", b"G=T", GARDEN),
+                             ("with a comma", b"GET,POST", CISPA), ("with DEL", b"GET\x7f", GARDEN)):
+    add(f"method {name}", "9110 2.2", MUST, get(method=method), Refused((400, 501, 405, None)), source=source)
+for method in (b"MKCOLA", b"0", b"GET!", b"SLUDGE", b"M-SEARCHX"):
+    add(f"unknown method {method.decode()}", "9110 9.1", SHOULD, get(method=method), Refused((501, 405, 400)), seen(method.decode()), source=LLHTTP if method.startswith(b"M") else GARDEN)
+add("method of 100000 bytes", "9112 3", SHOULD, get(method=b"A" * 100_000), Refused((400, 414, 431, 501)), source=PROBE)
+add("GET behind a known method's first letters", "9110 9.1", SHOULD, get(method=b"PATCHX"), Refused((501, 405, 400)), seen("PATCHX"), source=LLHTTP)
+for name, send in (("in authority-form", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"), ("with a path", b"CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n"), ("without a port", b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n"), ("without a port's digits", b"CONNECT a: HTTP/1.1\r\nHost: a\r\n\r\n"),
+                   ("in absolute-form", b"CONNECT http://a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), ("to another Host", b"CONNECT a:80 HTTP/1.1\r\nHost: b:80\r\n\r\n"), ("with a body", b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\nContent-Length: 4\r\n\r\nabcd"),
+                   ("in HTTP/1.0 and bytes behind it", b"CONNECT a:443 HTTP/1.0\r\n\r\nsome data")):
+    add(f"CONNECT {name}", "9110 9.3.6", OURS, send, Refused((400, 404, 405, 501)), source=HAPROXY if "form" in name or "port" in name else LLHTTP)
+add("OPTIONS * with no more", "9112 3.2.4", SHOULD, get(b"*/test", method=b"OPTIONS"), BAD, source=HAPROXY)
+add("OPTIONS of an absolute-form without a path asks for *", "9112 3.2.4", OURS, get(b"http://a", method=b"OPTIONS"), seen("OPTIONS", "*", has=(("host", "a"),)), source=HAPROXY)
+add("OPTIONS of an absolute-form with a port", "9112 3.2.4", OURS, get(b"http://a:81", method=b"OPTIONS"), seen("OPTIONS", "*"), source=HAPROXY)
+add("M-SEARCH * over TCP", "9112 3.2.4", OURS, get(b"*", method=b"M-SEARCH"), Refused((400, 405, 501)), source=LLHTTP)
+add("PRI in HTTP/1.1", "9113 3.4", OURS, b"PRI * HTTP/1.1\r\n" + H + b"\r\nSM\r\n\r\n", Refused((400, 405, 501)), source=LLHTTP)
+add("a method of RTSP in HTTP", "9110 9.1", OURS, b"ANNOUNCE / HTTP/1.0\r\n\r\n", Refused((400, 405, 501)), source=LLHTTP)
+add("256 bytes of anything", "9112 3", OURS, bytes((7 * n + 193) % 256 for n in range(256)) + b"\r\n\r\n", Refused((400, 501, None)), source=PROBE)
+add("blanks for a request", "9112 2.2", OURS, b"   \r\n\r\n", Refused((400, None)), source=PROBE)
+add("a bare CR and a request", "9112 2.2", OURS, b"\r\r\n" + get(), BAD, source=GARDEN)
+add("TRACE with a body", "9110 9.3.8", OURS, get(method=b"TRACE", fields=b"Content-Length: 3\r\n") + b"abc", Refused((400, 405, 413, 501)), seen("TRACE", "/", b"abc"), source=PROBE)
+
+# --- Learned: targets and hosts ---
+for name, target, source in (("a bare word", b"!", GARDEN), ("a word and slashes", b"admin/a/b", HAPROXY), ("UTF-8 too long for its character", b"/\xc0\xaf", PROBE), ("a scheme and no slashes", b"http:a", GARDEN), ("a fragment behind a host", b"http://a#b", HAPROXY),
+                             ("a fragment behind a query", b"/?a#b", NGINX), ("half an escape in the query", b"/?a=%4", NGINX), ("an escape of a letter beyond f", b"/a%1g", NGINX), ("two blanks", b"/a  b", PROBE), ("a form feed", b"/a\x0cb", GARDEN),
+                             ("a hard blank", b"/a\xa0b", GARDEN), ("NEL", b"/a\x85b", GARDEN), ("an LF", b"/a\nb", GARDEN), ("bytes of control 2", b"/\x02", NGINX)):
+    add(f"target with {name}", "9112 3.2", SHOULD, get(target), BAD, source=source)
+for target, source in (("/a%0d%0aX:%20b", PROBE), ("/%02", NGINX), ("/foo/bar/.?args", NGINX), ("/foo/bar/..", NGINX), ("/?a=b?c", LLHTTP), ("/?q=|", LLHTTP), ("/?a=%00", PROBE), ("/%2e%2e/a", GARDEN), ("/a%5cb", GARDEN), ("/?a[]=1&b={2}", LLHTTP)):
+    add(f"target {target} passes as it is", "9112 3.2.1", OURS, get(target.encode()), seen(target=target), source=source)
+for name, target, host in (("its port is the scheme's, Host has none", b"http://a:80/x", b"a"), ("it has no port, Host has the scheme's", b"http://a/x", b"a:80"), ("its port is empty", b"http://a:/x", b"a"), ("the scheme is https", b"https://a/x", b"a")):
+    add(f"absolute-form, {name}", "9112 3.2.2", OURS, get(target, host=b"Host: " + host + b"\r\n"), *(seen(target="/x", has=(("host", value),)) for value in ("a", "a:80", "a:", "a:443")), source=HAPROXY)
+for name, target, host in (("another name", b"http://a/", b"b"), ("another port", b"http://a:80/", b"a:81"), ("a port that Host lacks", b"http://a:8080/", b"a"), ("no port where Host has one", b"http://a/", b"a:81")):
+    wanted = target[7:-1].decode()
+    # To refuse the two that differ is HAProxy's way; to go by Host would let one server's rules be asked for another's page.
+    add(f"absolute-form with {name}", "9112 3.2.2", MUST, get(target, host=b"Host: " + host + b"\r\n"), *(seen(has=(("host", value),)) for value in {wanted, wanted.partition(":")[0]}), BAD, source=HAPROXY)
+add("absolute-form with two Hosts", "9112 3.2", MUST, get(b"http://a/", host=b"Host: a\r\nHost: b\r\n"), BAD, source=HAPROXY)
+add("absolute-form with the same Host and port twice", "9112 3.2", MUST, get(b"http://a/", host=b"Host: a:80\r\nHost: a\r\n"), BAD, source=HAPROXY)
+add("absolute-form of only a colon", "9110 4.2.1", SHOULD, get(b"http://:", host=b"Host: :\r\n"), BAD, source=HAPROXY)
+add("absolute-form in HTTP/1.0", "9112 3.2.2", MUST, b"GET http://a/x HTTP/1.0\r\nHost: b\r\n\r\n", seen(target="/x", has=(("host", "a"),)), BAD, source=NGINX)
+add("an empty Host", "9110 4.2.1", SHOULD, get(host=b"Host: \r\n"), BAD, source=PROBE)
+add("two empty Hosts", "9112 3.2", MUST, get(host=b"Host:\r\nHost:\r\n"), BAD, source=CISPA)
+for name, host, source in (("a colon and a name", b":a", CISPA), ("a path behind a port", b"a:80/x", PROBE), ("a port with a dot", b"a.:1.2", NGINX), ("a dot behind a bracket", b"[::1].", NGINX), ("a dot and a port behind a bracket", b"[::1].:98", NGINX),
+                           ("a word before a bracket", b"extra[::1]:98", NGINX), ("a slash in brackets", b"[::1/]", NGINX), ("a control byte at its end", b"a\x02", NGINX), ("a port with a sign", b"a:+80", GARDEN), ("a port in hex", b"a:0x50", GARDEN),
+                           ("only brackets", b"[]", GARDEN), ("a hard blank", b"a\xa0b", GARDEN), ("NEL at its end", b"a\x85", GARDEN), ("a NUL and another name", b"a\0.b", GARDEN), ("a blank and another name", b"a, b", PROBE), ("an escape in its port", b"a:%38", GARDEN)):
+    add(f"Host with {name}", "9112 3.2", MUST, get(host=b"Host: " + host + b"\r\n"), BAD, source=source)
+for host, source in (("a.", NGINX), ("a.:88", NGINX), ("[::ffff:12.30.67.89]", NGINX), ("xn--bcher-kva.example", CISPA), ("a-b.c", NGINX), ("1.2.3.4:65535", NGINX)):
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    add(f"Host {host}", "9110 7.2", MUST, get(host=f"Host: {host}\r\n".encode()), *(seen(has=(("host", value),)) for value in (host, name, name.rstrip("."))), source=source)
+
+# --- Learned: fields ---
+for name, line, source in (("an at in its name", b"Fo@: a", LLHTTP), ("a control byte in its name", b"Foo\x01x: a", LLHTTP), ("angle brackets in its name", b"</kie>: a", NGINX), ("NEL behind its name", b"X\x85: a", GARDEN), ("a byte before its name", b"\xefX: a", GARDEN),
+                           ("a CR in its name", b"X\rY: a", LLHTTP), ("an escape in its name", b"Connection\r\x1b\x65\xd5eep-Alive", LLHTTP), ("an LF in its name", b"X\nY: a", GARDEN), ("a form feed in its name", b"X\x0c: a", GARDEN), ("two colons before its name", b"::X: a", NGINX)):
+    add(f"field with {name}", "9110 2.2", MUST, get(fields=line + b"\r\n"), BAD, seen(hasnt=(line.rpartition(b":")[0].decode("latin-1").lower() or line.decode("latin-1").lower() + " (no colon)", "x", "y", "", "x (no colon)", "connection (no colon)")), source=source)
+for name, line in (("an underscore", b"x_foo: a"), ("an underscore first", b"_foo: a"), ("a dot", b"x.foo: a"), ("a dot first", b".foo: a"), ("only digits", b"0: a"), ("a plus sign in its value", b"aaaaaaaaaaaaa:++++++++++")):
+    add(f"field with {name} passes", "9110 5.1", OURS, get(fields=line + b"\r\n"), seen(has=((line.partition(b":")[0].decode(), line.partition(b":")[2].strip().decode()),)), source=LLHTTP if "plus" in name else NGINX)
+for name, value in (("0xff", b"\xffValue2"), ("UTF-8", b"D\xc3\xbcsseldorf")):
+    add(f"{name} in a value passes", "9110 5.5", SHOULD, get(fields=b"X: " + value + b"\r\n"), seen(has=(("x", value.decode("latin-1")),)), source=LLHTTP)
+for name, value in (("a NUL at its end", b"evil\0"), ("a NUL and a CR", b"v\0\ralue"), ("several CRs", b"this\rvalue\ris"), ("a CR and a NUL", b"a\r\0")):
+    blanked = value.replace(b"\0", b" ").replace(b"\r", b" ").decode().strip()
+    add(f"field with {name}", "9110 5.5", MUST, get(fields=b"X: " + value + b"\r\n"), BAD, seen(has=(("x", blanked),)), source=GARDEN)
+add("a field value of two LFs and a request", "9112 2.2", OURS, get(fields=b"X:\n\nGET /secret HTTP/1.1\r\n"), BAD, source=GARDEN)
+add("a head of only LFs", "9112 2.2", OURS, b"POST /p HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n1\nA\n0\n\n", BAD, source=LLHTTP)
+add("a head that goes on behind CR", "9112 2.2", MUST, b"PUT /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\rabc", Refused(()), source=LLHTTP, ends=True)
+add("an empty Cookie", "9110 5.5", MUST, get(fields=b"Cookie: \r\n"), seen(has=(("cookie", ""),)), seen(hasnt=("cookie",)), source=PROBE)
+add("two Cookies", "9110 5.3", SHOULD, get(fields=b"Cookie: a=1\r\nCookie: b=2\r\n"), seen(has=(("cookie", "a=1"), ("cookie", "b=2"))), seen(has=(("cookie", "a=1; b=2"),)), source=PROBE)
+add("four hundred cookies", "9110 5.4", SHOULD, get(fields=b"Cookie: " + b"; ".join(b"k%d=v%d" % (n, n) for n in range(400)) + b"\r\n"), seen(), Refused((400, 431)), source=PROBE)
+add("a field name of 100000 bytes", "6585 5", SHOULD, get(fields=b"A" * 100_000 + b": a\r\n"), Refused((400, 431, 413)), source=PROBE)
+add("ten thousand fields of different names", "6585 5", OURS, get(fields=b"".join(b"X-H-%d: a\r\n" % n for n in range(10_000))), Refused((400, 431, 413, None)), source=PROBE)
+add("Range on a POST passes", "9110 14.2", OURS, post(b"Range: bytes=0-1\r\nContent-Length: 3\r\n", b"abc"), seen("POST", "/p", b"abc"), source=PROBE)
+add("Range of a thousand parts", "9110 14.2", OURS, get(fields=b"Range: bytes=" + b",".join([b"0-"] * 1000) + b"\r\n"), seen(), Refused((400, 431)), source=PROBE)
+
+# --- Learned: the connection and its options ---
+for name, lines, gone in (("Transfer-Encoding", b"Connection: Transfer-Encoding\r\n", ()), ("a tab behind close", b"Connection: close\t\r\n", ())):
+    add(f"Connection with {name}", "9110 7.6.1", MUST, post(lines + b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"), seen("POST", "/p", b"abc"), *((BAD,) if name[0] == "T" else ()), source=PORTSWIGGER if name[0] == "T" else LLHTTP)
+add("Connection: close, token, keep-alive closes", "9112 9.6", MUST, get(b"/1", fields=b"Connection: close, token, keep-alive\r\n") + get(b"/2"), seen(target="/1", closed=True), source=LLHTTP)
+add("nothing behind a POST with Connection: close", "9112 9.6", MUST, post(b"Content-Length: 4\r\nConnection: close\r\n", b"q=42") + b"\r\n" + get(b"/2"), seen("POST", "/p", b"q=42", closed=True), source=LLHTTP)
+add("rubbish behind Connection: close", "9112 9.6", MUST, get(b"/1", fields=b"Content-Length: 0\r\nConnection: close\r\n") + b"this is not sent\r\n\r\n", seen(target="/1", closed=True), source=HAPROXY)
+add("an invalid request behind a valid one with close", "9112 9.6", MUST, get(b"/1", fields=b"Connection: close\r\n") + b"Invalid\r\n\r\n", seen(target="/1", closed=True), source=GARDEN)
+add("Connection keep CR alive", "9112 2.2", MUST, get(fields=b"Connection: keep\ralive\r\n"), BAD, seen(), source=LLHTTP)
+add("Connection with a blank before the colon", "9112 5.1", MUST, get(fields=b"Connection : close\r\n"), BAD, source=LLHTTP)
+add("Connection folded", "9112 5.2", MUST, get(fields=b"Connection: a,\r\n close\r\n"), BAD, seen(), source=LLHTTP)
+add("three pipelined requests with bodies", "9112 9.3.2", MUST, b"".join(method + b" /%d HTTP/1.1\r\n" % size + H + b"Content-Length: %d\r\n\r\n" % size + b"a" * size for method, size in ((b"POST", 3), (b"PUT", 4), (b"PATCH", 5))),
+    Seen((("POST", "/3", b"aaa"), ("PUT", "/4", b"aaaa"), ("PATCH", "/5", b"aaaaa"))), source=LLHTTP, split=True)
+add("HTTP/1.0 with Content-Length and bytes behind it", "9112 9.3", MUST, b"PUT /1 HTTP/1.0\r\nContent-Length: 0\r\n\r\n" + get(b"/2"), seen("PUT", "/1", closed=True), source=LLHTTP)
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+add("Upgrade in HTTP/1.0 is ignored", "9110 7.8", MUST, b"GET / HTTP/1.0\r\n" + H + b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + KEY + b"\r\n", seen(hasnt=("upgrade",)), source=PROBE)
+for name, fields in (("h2c", b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"), ("h2c among others", b"Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"), ("a made-up protocol", b"Connection: Upgrade\r\nUpgrade: made-up/1.0\r\n")):
+    add(f"Upgrade to {name} is not asked of the server", "9110 7.8", OURS, get(fields=fields), *(seen(hasnt=("upgrade", "http2-settings")),), source=HAPROXY if "h2c" in name else PROBE)
+add("Upgrade on a POST with a body", "9110 7.8", OURS, post(b"Connection: Upgrade\r\nUpgrade: HTTP/2.0\r\nContent-Length: 15\r\n", b"sweet post body") + get(b"/2"),
+    Seen((("POST", "/p", b"sweet post body"), ("GET", "/2", b"")), hasnt=("upgrade",)), source=LLHTTP)
+for value, gone in ((b"trailers, gzip", ("trailers",)), (b"gzip", ()), (b"trailers;q=0.5", ())):
+    add(f"TE: {value.decode()} does not go on as it is", "9110 10.1.4", OURS, get(fields=b"TE: " + value + b"\r\nConnection: TE\r\n"), seen(hasnt=("te",)), *(seen(has=(("te", one),)) for one in gone), source=HAPROXY)
+for name, value in (("unknown", b"unknown"), ("a token with a parameter", b"token=param"), ("a status", b"200-ok")):
+    add(f"Expect: {name}", "9110 10.1.1", OURS, post(b"Expect: " + value + b"\r\nContent-Length: 0\r\n"), Refused((417, 400)), seen("POST", "/p"), source=PROBE if "status" in name else NGINX)
