@@ -14,12 +14,8 @@ sys.path[:0] = [os.path.join(ROOT, "ops"), os.path.join(ROOT, "tests")]
 
 from stack.process import tail  # noqa: E402
 from stack.programs import Lb  # noqa: E402
-from stack.stack import Stack  # noqa: E402
+from stack.stack import PATIENT, Stack  # noqa: E402
 from system.upstream import Upstream  # noqa: E402
-
-# Under a sanitizer, beside two databases on two cores, a query may take longer than it is given in production.
-PATIENT = {"DATABASE_TIMEOUT_REPLICA": "1s", "DATABASE_TIMEOUT_LOOKUP": "3s", "DATABASE_TIMEOUT_WRITE": "5s",
-           "REDIS_TIMEOUT_COMMAND": "200ms"}
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -32,6 +32,12 @@ pools:
 """
 
 
+# For tests and drills. Beside two databases, under a sanitizer, or on a machine that others use as well, a query may take
+# longer than it is given in production.
+PATIENT = {"DATABASE_TIMEOUT_REPLICA": "1s", "DATABASE_TIMEOUT_LOOKUP": "3s", "DATABASE_TIMEOUT_WRITE": "5s",
+           "REDIS_TIMEOUT_COMMAND": "200ms"}
+
+
 class NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *arguments):
         return None

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from stack.process import Failed
-from stack.stack import Stack
+from stack.stack import PATIENT, Stack
 from stack.up import RUN, build
 
 from . import ALL, checker, compare, drill
@@ -101,7 +101,7 @@ def private_system():
     build(say)
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-") as folder:
         os.chmod(folder, 0o755)
-        stack = Stack(folder, is_durable=False, say=say).start()
+        stack = Stack(folder, is_durable=False, say=say, env=PATIENT).start()
         try:
             yield stack
         finally:
