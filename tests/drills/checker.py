@@ -9,7 +9,7 @@ than the promise allows:
 - a change or deletion is everywhere within a second (BOUND), with or without Redis and the replica; while the primary
   is away, within the time that a copy lives (BOUND_WITHOUT_FEED);
 - 404 is right only for what nobody was told is there; what was never made is never found;
-- "not now" (5xx) is right only while the primary is away.
+- "not now" (5xx) is right only while the primary is away, or an instance that hung has not heard yet that it is back.
 
 A write whose outcome its writer was not told of may have happened or not, for ever: that code is written no more.
 """
@@ -102,8 +102,13 @@ class Faults:
 
     def was(self, kind, since, until, after=0.0):
         """Did one of this kind last into that time, or end less than `after` before it?"""
+        return bool(self.lasted(kind, since, until, after))
+
+    def lasted(self, kind, since, until, after=0.0):
+        """When they did."""
         with self.lock:
-            return any(name == kind and begin <= until and end + after >= since for name, begin, end in self.past)
+            return [(begin, end) for name, begin, end in self.past
+                    if name == kind and begin <= until and end + after >= since]
 
 
 class Http:
@@ -143,6 +148,7 @@ class History:
         self.counts = collections.Counter()
         self.stale = []  # how long answers that were right by the bound had been out of date
         self.wrong = []
+        self.late = []
         self.is_over = threading.Event()
 
     # --- Judging ---
@@ -156,9 +162,14 @@ class History:
             return BOUND + SLACK
         return bound
 
+    def may_fail(self, sent, answered):
+        return self.faults.was("kill-primary", sent, answered, AFTER_PRIMARY) or \
+            any(self.faults.was("kill-primary", begin, end, AFTER_PRIMARY)
+                for begin, end in self.faults.lasted("hang-app", sent, answered, AFTER_PRIMARY))
+
     def judge(self, code, sent, answered, status, location):
         if status in (0, 502, 503, 504):
-            if not self.faults.was("kill-primary", sent, answered, AFTER_PRIMARY):
+            if not self.may_fail(sent, answered):
                 self.find(f"{code.name}: {status or 'no answer'}, though the primary was there", code, sent, answered)
             return
         said = location if status == 302 else str(status)
@@ -170,8 +181,10 @@ class History:
                 not self.faults.was("kill-primary", sent - values[said] - BOUND, sent, AFTER_PRIMARY):
             with self.lock:
                 self.stale.append(values[said])
+            if values[said] > BOUND:
+                self.find(f"{code.name}: said {said}, {values[said]:.2f} s out of date", code, sent, answered, self.late)
 
-    def find(self, what, code, sent, answered):
+    def find(self, what, code, sent, answered, into=None):
         with code.lock:
             writes = [f"{write.value} {write.state} sent {write.sent - sent:+.3f}"
                       + (f" told {write.answered - sent:+.3f}" if write.state != PENDING else "") for write in code.writes]
@@ -179,7 +192,7 @@ class History:
             broken = [f"{kind} from {begin - sent:+.1f} to {end - sent:+.1f}" for kind, begin, end in self.faults.past
                       if end > sent - 10]
         with self.lock:
-            self.wrong.append(f"{what} (took {answered - sent:.3f} s; writes: {writes}; broken: {broken})")
+            (self.wrong if into is None else into).append(f"{what} (took {answered - sent:.3f} s; writes: {writes}; broken: {broken})")
 
     # --- Threads ---
 
@@ -210,7 +223,7 @@ class History:
         is_ok = status == {"POST": 201, "PATCH": 200, "DELETE": 204}[method]
         code.end(write, OK if is_ok else UNKNOWN)
         self.counts[f"{method} {status}"] += 1
-        if not is_ok and not self.faults.was("kill-primary", write.sent, write.answered, AFTER_PRIMARY):
+        if not is_ok and not self.may_fail(write.sent, write.answered):
             self.find(f"{code.name}: {method} came to {status or 'no answer'}", code, write.sent, write.answered)
 
     def reader(self, number):
@@ -381,7 +394,7 @@ def run(stack, seconds, kinds=tuple(BREAK), sabotage=None, seed=None, say=print,
     stale = sorted(history.stale)
     return {"seed": seed, "seconds": round(time.monotonic() - begun, 1), "counts": dict(sorted(history.counts.items())),
             "faults": dict(collections.Counter(kind for kind, _, _ in history.faults.past)),
-            "stale": len(stale), "late": sum(age > BOUND for age in stale),
+            "stale": len(stale), "late": history.late[:50],
             "stalest_ms": round(stale[-1] * 1000) if stale else 0,
             "wrong": history.wrong, "held": not history.wrong}
 
@@ -400,7 +413,9 @@ def show(figures, say=print):
     say("  " + ", ".join(f"{count} × {what}" for what, count in figures["counts"].items()))
     say("  faults: " + (", ".join(f"{count} × {what}" for what, count in figures["faults"].items()) or "none"))
     say(f"  answers that a change had put out of date: {figures['stale']}, by at most {figures['stalest_ms']} ms; "
-        f"by more than {BOUND:g} s: {figures['late']} (while the primary and all instances were there)")
+        f"by more than {BOUND:g} s: {len(figures['late'])} (while the primary and all instances were there)")
+    for late in figures["late"][:5]:
+        say("  late " + late)
     for wrong in figures["wrong"][:20]:
         say("  WRONG " + wrong)
     say("  held" if figures["held"] else f"  DID NOT HOLD: {len(figures['wrong'])} answers were not possible")
