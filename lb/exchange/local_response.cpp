@@ -82,7 +82,10 @@ LocalResponse response_to_bad_client(const Error& error) {
     case Code::Timeout:
       return response_to(LocalError::RequestTimeout);
     case Code::TooMany:
-      return {.status = 429, .text = "Too many connections from your address.", .retry_later = true};
+      return {.status = 429,
+              .text = "Too many connections from your address.",
+              .proxy_error = "http_request_error",
+              .retry_later = true};
     case Code::Unsupported:
       return {.status = 501, .text = error.why, .proxy_error = "http_request_error"};
     case Code::OtherVersion:
