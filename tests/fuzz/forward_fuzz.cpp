@@ -290,11 +290,17 @@ void response(const std::string& bytes, bool is_head, bool closes, bool is_http1
   require(count(lines, "content-length") + count(lines, "transfer-encoding") <= 1);
   require(after.framing == read.framing.framing);
   if (after.has_content_length) require(before.has_content_length && after.content_length == before.content_length);
-  require(value_of(lines, "connection") == (closes ? "close" : is_http10 ? "keep-alive" : ""));
-  require(count(lines, "connection") <= 1 && count(lines, "lb-drain") == 0);
+  // A 426 says to what (RFC 9110 §15.5.22), and Connection says so first.
+  const bool says_upgrade = before.status == 426 && count(before.fields, "upgrade") > 0;
+  require(count(lines, "upgrade") == (says_upgrade ? count(before.fields, "upgrade") : 0));
+  const std::string connection = closes ? "close" : is_http10 ? "keep-alive" : "";
+  require(value_of(lines, "connection") == (says_upgrade ? "Upgrade" : connection));
+  require(count(lines, "connection") == (says_upgrade ? 1U : 0U) + (connection.empty() ? 0U : 1U));
+  require(count(lines, "lb-drain") == 0);
   require(count(lines, "date") >= 1 && count(lines, "x-request-id") >= 1);
   for (const auto& [name, value] : lines) {
-    require(!is_hop_by_hop_name(name) || name == "connection" || name == "transfer-encoding");
+    require(!is_hop_by_hop_name(name) || name == "connection" || name == "transfer-encoding" ||
+            (says_upgrade && name == "upgrade"));
   }
   require(end_to_end(after.fields, false) == end_to_end(before.fields, false));
 }

@@ -33,5 +33,5 @@ def test_the_battery_is_as_large_as_it_should_be():
 @pytest.mark.parametrize("case, split", RUNS, ids=[case.name + (", byte by byte" if split else "") for case, split in RUNS])
 def test_case(proxy, case, split):
     port, origin = proxy
-    happened = battery.run(case, port, origin, split)
+    happened = battery.run(case, port, origin, split, patience=10)
     assert happened is None, f"RFC {case.rfc}, {case.level}: {happened}; wanted {case.outcomes}"

@@ -244,8 +244,8 @@ def send(connection, data, split):
             time.sleep(0.0002)  # so that they are read apart now and then
 
 
-def run(case, port, origin, split=False):
-    """None where the case came out as one of its outcomes, else what happened."""
+def run(case, port, origin, split=False, patience=1.5):
+    """None where the case came out as one of its outcomes, else what happened. `patience`: seconds for an answer."""
     origin.settle()
     origin.seen, origin.answer, origin.split, origin.keeps = [], case.send if case.is_response else None, split, case.keeps
     client = socket.create_connection(("127.0.0.1", port), 3)
@@ -262,7 +262,7 @@ def run(case, port, origin, split=False):
             pass  # refused before its end
         wanted = max([len(o.requests) for o in case.outcomes if isinstance(o, Seen)] +
                      [o.before + 1 for o in case.outcomes if isinstance(o, Refused)] + [1])
-        client.settimeout(1.5)
+        client.settimeout(patience)
         reader, answers, interim = Reader(client), [], []
         try:
             while len(answers) < wanted:
@@ -273,7 +273,7 @@ def run(case, port, origin, split=False):
                 (answers if int(one.words[1]) >= 200 else interim).append(one)
             is_closed = reader.is_ended
             if not is_closed:
-                client.settimeout(0.02)
+                client.settimeout(0.5 if case.ends else 0.02)  # who ended its half may be kept waiting for the other
                 is_closed = not reader.more() and not _is_open(client)
             extra = reader.data
             after = _ask_next(client, reader) if case.keeps and not is_closed else None
