@@ -25,7 +25,9 @@ struct alignas(64) ServerCounters {
   Counter connections_reused;
   Gauge connections_active;
   Gauge connections_idle;
-  Counter said_draining;  // responses with Lb-Drain: 1
+  Counter said_draining;   // responses with Lb-Drain: 1
+  Counter bad_statuses;    // responses with a status of passive.statuses
+  Counter slow_responses;  // responses that took longer than passive.latency
   Histogram first_byte;
 };
 

@@ -123,6 +123,7 @@ Json explain_json(const ServerPool& pool, const Server& server, const ServerHeal
   if (health.prober() != nullptr) json["next_probe_in_ms"] = health.prober()->next_in().count();
   json["weight"] = server.weight();
   json["weight_percent"] = server.percent();
+  json["is_on_trial"] = server.is_on_trial();
   json["is_backup"] = server.is_backup();
   json["in_flight"] = server.in_flight();
   json["max_requests"] = server.max_requests();

@@ -192,9 +192,18 @@ void describe(Keys& keys, PassiveSettings& passive) {
       "so many failed attempts within fail_window eject a server (a refused connection does by itself); 0: none do", 0U,
       1000U);
   keys.add("fail_window", passive.fail_window, "how long a failed attempt counts", 100ms, 3'600'000ms);
-  keys.add("eject_for", passive.eject_for, "length of the first ejection; each one in a row is twice as long", 10ms,
+  keys.add("eject_for", passive.eject_for,
+           "length of the first ejection, up to a tenth more or less; each one in a row is twice as long", 10ms,
            3'600'000ms);
   keys.add("eject_max", passive.eject_max, "length of the longest ejection", 10ms, 3'600'000ms);
+  keys.add_percent(
+      "max_ejected", passive.max_ejected_percent,
+      "share of the servers that may be ejected at a time, one in any case; the last that may get requests "
+      "never is. Refused connections eject beyond it",
+      0, 100);
+  add_status(keys, "statuses", passive.statuses, "answers that count as failures; the empty list: none");
+  keys.add("latency", passive.latency, "an answer whose head takes longer counts as a failure; 0: none does", 0ms,
+           3'600'000ms);
 }
 
 void describe(Keys& keys, BudgetSettings& budget) {
@@ -313,6 +322,8 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
   keys.alias("health_fails", "health.fails");
   keys.alias("fail_duration", "passive.eject_for");
   keys.alias("max_fails", "passive.max_fails");
+  keys.alias("unhealthy_status", "passive.statuses");
+  keys.alias("unhealthy_latency", "passive.latency");
 }
 
 void describe(Keys& keys, PoolSettings& pool) { describe_pool(keys, pool); }

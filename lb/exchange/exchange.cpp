@@ -3,6 +3,7 @@
 #include "common/assert.h"
 #include "common/http/rules.h"
 #include "common/http/writer.h"
+#include "lb/health/passive.h"
 #include "lb/routing/client_address.h"
 
 #include <utility>
@@ -160,10 +161,11 @@ void Exchange::on_head(const ResponseHead& head) {
   response_.start(head, {.chunked = !request_.is_http10(), .trailers = request_.takes_trailers()},
                   {.date = context_.date, .request_id = request_.id(), .rules = &share_->settings.response_fields},
                   share_->settings.response);
-  if (response_.says_draining()) {
-    counters.said_draining.add();
-    context_.tell_failure(context_.teller);
-  }
+  const BadAnswer judged = judge_answer(share_->settings.passive, head.status, first_byte);
+  if (judged == BadAnswer::Status) counters.bad_statuses.add();
+  if (judged == BadAnswer::Slow) counters.slow_responses.add();
+  if (response_.says_draining()) counters.said_draining.add();
+  if (response_.says_draining() || judged != BadAnswer::None) context_.tell_failure(context_.teller);
   has_head_ = true;
   advance();
 }

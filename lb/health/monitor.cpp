@@ -18,10 +18,12 @@ HealthMonitor::HealthMonitor(Loop& loop, Timeouts& timeouts, const Snapshot& sna
       first_round_timeout_(Timeout::calling<&HealthMonitor::finish_first_round>(this)),
       next_look_(Timeout::calling<&HealthMonitor::look_for_stalls>(this)),
       changed_(std::move(changed)),
-      probed_([this] { on_probed(); }) {
+      probed_([this] { on_probed(); }),
+      may_eject_([this](const ServerHealth& server, bool was_refused) { return may_eject(server, was_refused); }) {
   for (const auto& pool : snapshot.pools) {
     for (const auto& server : pool->servers()) {
-      servers_.push_back(std::make_unique<ServerHealth>(loop, timeouts_, scratch_, *pool, *server, changed_, probed_));
+      servers_.push_back(
+          std::make_unique<ServerHealth>(loop, timeouts_, scratch_, *pool, *server, changed_, probed_, may_eject_));
     }
   }
 }
@@ -53,6 +55,17 @@ void HealthMonitor::look_for_stalls() {
     if (silence.count() > 0 && goes_on_beside(i, silence)) servers_[i]->ask_witness(activities_[i], silence);
   }
   timeouts_.arm(next_look_, is_busy ? kLook : kLookIdle);
+}
+
+bool HealthMonitor::may_eject(const ServerHealth& server, bool was_refused) const {
+  const ServerPool& pool = server.pool();
+  PoolStanding standing{.servers = pool.servers().size()};
+  for (const auto& one : pool.servers()) {
+    if (one.get() == &server.server()) continue;
+    standing.usable_others += may_get_requests(one->state()) ? 1 : 0;
+    standing.ejected += one->state() == State::Ejected ? 1 : 0;
+  }
+  return lb::may_eject(standing, pool.settings().passive.max_ejected_percent, was_refused);
 }
 
 bool HealthMonitor::goes_on_beside(std::size_t suspect, std::chrono::milliseconds silence) const {

@@ -34,6 +34,7 @@ class HealthMonitor {
   void on_probed();
   void finish_first_round();
   void look_for_stalls();
+  bool may_eject(const ServerHealth& server, bool was_refused) const;
   bool goes_on_beside(std::size_t suspect, std::chrono::milliseconds silence) const;
 
   Loop& loop_;
@@ -43,6 +44,7 @@ class HealthMonitor {
   HeadScratch scratch_;
   ServerHealth::Changed changed_;
   std::function<void()> probed_;
+  ServerHealth::MayEject may_eject_;
   std::function<void()> first_round_;
   std::vector<std::unique_ptr<ServerHealth>> servers_;
   std::vector<ServerActivity> activities_;  // by the place in servers_, of the last look

@@ -15,18 +15,31 @@ HistogramSnapshot first_byte_of(const Server& server) {
   return all;
 }
 
+std::uint64_t answers_of(const Server& server) {
+  std::uint64_t all = 0;
+  for (const auto& counters : server.counters()) {
+    for (const Counter& hundred : counters->responses) all += hundred.value();
+  }
+  return all;
+}
+
+/// How often a trial is looked at.
+constexpr std::chrono::milliseconds kTrialLook{25};
+
 }  // namespace
 
 ServerHealth::ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, ServerPool& pool, Server& server,
-                           const Changed& changed, const std::function<void()>& probed)
+                           const Changed& changed, const std::function<void()>& probed, const MayEject& may_eject)
     : loop_(loop),
       timeouts_(timeouts),
       pool_(pool),
       server_(server),
       changed_(changed),
       probed_(probed),
+      may_eject_(may_eject),
       passive_(pool.settings().passive),
       ejection_over_(Timeout::calling<&ServerHealth::on_ejection_over>(this)),
+      trial_look_(Timeout::calling<&ServerHealth::look_at_trial>(this)),
       next_step_(Timeout::calling<&ServerHealth::on_slow_start>(this)),
       since_(std::chrono::system_clock::now()),
       reason_("not probed yet") {
@@ -49,13 +62,7 @@ void ServerHealth::on_probe(Prober& prober, const ProbeReport& report) {
   has_answer_ = true;
   last_probe_ = report.text;
   facts_.probe = prober.verdict().verdict();
-  if (report.result == ProbeResult::Pass) {
-    // A pass ends an ejection early: the server is back, and no client has to be the one who finds out.
-    facts_.ejected_until = {};
-    facts_.says_draining = false;
-    ejection_over_.disarm();
-    passive_.on_pass(loop_.now());
-  }
+  if (report.result == ProbeResult::Pass) on_pass();
   const bool was_suspect = report.is_decisive && !suspicion_.empty();
   if (was_suspect && report.result == ProbeResult::Pass) {
     ++acquittals_;
@@ -70,36 +77,77 @@ void ServerHealth::on_probe(Prober& prober, const ProbeReport& report) {
   probed_();
 }
 
+void ServerHealth::on_pass() {
+  facts_.says_draining = false;
+  if (loop_.now() < facts_.ejected_until && !a_pass_tells_) return;
+  // A pass ends an ejection early: the server is back, and no client has to be the one who finds out.
+  facts_.ejected_until = {};
+  ejection_over_.disarm();
+  passive_.on_pass(loop_.now());
+  if (server_.is_on_trial()) end_trial("a probe passed");
+}
+
 void ServerHealth::collect_failures() {
   const TimePoint now = loop_.now();
-  std::uint64_t draining = 0;
+  collect_results(now);
+  collect_bad_answers(now);
+  if (fresh_of(seen_draining_, &ServerCounters::said_draining) == 0 || prober_ == nullptr) {
+    return;  // where nobody probes nobody would take the word back
+  }
+  facts_.says_draining = true;
+  prober_->hurry();
+  update("it says that it drains (Lb-Drain)");
+}
+
+/// What the workers have counted since the last call.
+std::uint64_t ServerHealth::fresh_of(std::uint64_t& seen, Counter ServerCounters::*counter) const {
+  std::uint64_t all = 0;
+  for (const auto& counters : server_.counters()) all += ((*counters).*counter).value();
+  return all - std::exchange(seen, all);
+}
+
+void ServerHealth::collect_results(TimePoint now) {
   std::array<std::uint64_t, kAttemptResults.size()> sums{};
   for (const auto& counters : server_.counters()) {
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += counters->attempts[i].value();
-    draining += counters->said_draining.value();
   }
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const std::uint64_t fresh = sums[i] - std::exchange(seen_[i], sums[i]);
     const auto result = static_cast<AttemptResult>(i);
     if (fresh == 0 || !is_failure(result)) continue;
     if (prober_ != nullptr) prober_->probe_now();  // a witness at once, whatever this leads to
-    const auto ejection = passive_.on_failures(result, fresh, now);
-    if (!ejection) continue;
-    facts_.ejected_until = ejection->until;
-    timeouts_.arm(ejection_over_, std::chrono::milliseconds(ejection->until - now));
-    if (prober_ != nullptr) prober_->hurry();
-    update(ejection->reason);
-  }
-  if (draining > seen_draining_) {
-    seen_draining_ = draining;
-    facts_.says_draining = true;
-    if (prober_ != nullptr) {
-      prober_->hurry();
-      update("it says that it drains (Lb-Drain)");
-    } else {
-      facts_.says_draining = false;  // nobody would take the word back
+    if (auto why = passive_.on_failures(result, fresh, now)) {
+      eject(std::move(*why), result == AttemptResult::Refused, true);
     }
   }
+}
+
+void ServerHealth::collect_bad_answers(TimePoint now) {
+  const std::uint64_t bad = fresh_of(seen_bad_statuses_, &ServerCounters::bad_statuses);
+  const std::uint64_t slow = fresh_of(seen_slow_, &ServerCounters::slow_responses);
+  if (auto why = passive_.on_bad_answers(BadAnswer::Status, bad, now)) eject(std::move(*why), false, false);
+  if (auto why = passive_.on_bad_answers(BadAnswer::Slow, slow, now)) eject(std::move(*why), false, false);
+}
+
+void ServerHealth::eject(std::string why, bool was_refused, bool a_pass_tells) {
+  if (!may_eject_(*this, was_refused)) {
+    log::warn_limited("not ejected", server_.name(),
+                      {{"pool", pool_.name()},
+                       {"server", server_.name()},
+                       {"why", why},
+                       {"but", "the others are too few (passive.max_ejected; the last one is never ejected)"}});
+    return;
+  }
+  const double dice = static_cast<double>(dice_()) / static_cast<double>(std::minstd_rand::max());
+  const TimePoint now = loop_.now();
+  facts_.ejected_until = passive_.eject(now, dice);
+  a_pass_tells_ = a_pass_tells;
+  trial_look_.disarm();
+  server_.end_trial();
+  const auto length = std::chrono::milliseconds(facts_.ejected_until - now);
+  timeouts_.arm(ejection_over_, length);
+  if (prober_ != nullptr) prober_->hurry();
+  update(std::move(why) + "; for " + print_duration(length));
 }
 
 std::chrono::milliseconds ServerHealth::unusual_silence_of(const ServerActivity& activity) {
@@ -142,7 +190,31 @@ void ServerHealth::set_weight(unsigned weight) {
   changed_();
 }
 
-void ServerHealth::on_ejection_over() { update("the ejection is over"); }
+void ServerHealth::on_ejection_over() {
+  if (state_of(facts_, loop_.now()) == State::Healthy) {
+    passive_.begin_trial();
+    server_.begin_trial();
+    answers_before_trial_ = answers_of(server_);
+    timeouts_.arm(trial_look_, kTrialLook);
+  }
+  update("the ejection is over; one request at a time until it has answered");
+}
+
+void ServerHealth::look_at_trial() {
+  collect_failures();  // an answer may be one that clients suffer from
+  if (!server_.is_on_trial()) return;
+  if (answers_of(server_) > answers_before_trial_) return end_trial("it has answered");
+  timeouts_.arm(trial_look_, kTrialLook);
+}
+
+void ServerHealth::end_trial(std::string_view why) {
+  trial_look_.disarm();
+  passive_.end_trial();
+  server_.end_trial();
+  log::info("upstream trial over", {{"pool", pool_.name()}, {"server", server_.name()}, {"why", why}});
+  begin_slow_start();
+  changed_();
+}
 
 void ServerHealth::begin_slow_start() {
   if (pool_.settings().slow_start.count() == 0) return;

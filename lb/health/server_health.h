@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 
 namespace holdfast::lb {
@@ -18,9 +19,11 @@ class ServerHealth final : private Prober::User {
  public:
   /// Called after each change of state, when the workers can see it.
   using Changed = std::function<void()>;
+  /// Whether the rest of its pool can do without it.
+  using MayEject = std::function<bool(const ServerHealth& server, bool was_refused)>;
 
   ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, ServerPool& pool, Server& server,
-               const Changed& changed, const std::function<void()>& probed);
+               const Changed& changed, const std::function<void()>& probed, const MayEject& may_eject);
 
   void start();
   /// Looks at what the workers have counted since the last call.
@@ -52,7 +55,15 @@ class ServerHealth final : private Prober::User {
 
  private:
   void on_probe(Prober& prober, const ProbeReport& report) override;
+  void on_pass();
+  std::uint64_t fresh_of(std::uint64_t& seen, Counter ServerCounters::*counter) const;
+  void collect_results(TimePoint now);
+  void collect_bad_answers(TimePoint now);
+  /// Of those that a pass ends early, `a_pass_tells`: a probe knows nothing of statuses and latencies.
+  void eject(std::string why, bool was_refused, bool a_pass_tells);
   void on_ejection_over();
+  void look_at_trial();
+  void end_trial(std::string_view why);
   void begin_slow_start();
   void on_slow_start();
   void update(std::string reason);
@@ -63,14 +74,20 @@ class ServerHealth final : private Prober::User {
   Server& server_;
   const Changed& changed_;
   const std::function<void()>& probed_;
+  const MayEject& may_eject_;
   PassiveHealth passive_;
   std::unique_ptr<Prober> prober_;
   Timeout ejection_over_;
+  Timeout trial_look_;
+  std::uint64_t answers_before_trial_ = 0;
+  bool a_pass_tells_ = true;
   Timeout next_step_;  // of the slow start
   TimePoint slow_since_{};
   ServerFacts facts_;
   std::array<std::uint64_t, kAttemptResults.size()> seen_{};  // of the workers' counters
   std::uint64_t seen_draining_ = 0;
+  std::uint64_t seen_bad_statuses_ = 0;
+  std::uint64_t seen_slow_ = 0;
   bool has_answer_ = false;
   RecentLatency latency_;
   StallWatch stall_;
@@ -80,6 +97,7 @@ class ServerHealth final : private Prober::User {
   std::chrono::system_clock::time_point since_;
   std::string reason_;
   std::string last_probe_;
+  std::minstd_rand dice_{std::random_device{}()};
   History history_;
 };
 

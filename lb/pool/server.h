@@ -7,6 +7,7 @@
 #include "lb/pool/state.h"
 #include "lb/pool/waiting_board.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <memory>
@@ -52,7 +53,11 @@ class Server {
   /// Places for attempts, where it has a limit: exact over all workers, and one locked instruction at either end of an
   /// attempt. Without limit there is always room, and nothing is counted here.
   unsigned max_requests() const { return settings_.max_requests; }
-  bool has_room() const { return settings_.max_requests == 0 || slots_.load() < settings_.max_requests; }
+  bool has_room() const {
+    const std::int64_t on_trial = trial_limit_.load(std::memory_order_relaxed);
+    if (on_trial > 0 && in_flight() >= on_trial) return false;
+    return settings_.max_requests == 0 || slots_.load() < settings_.max_requests;
+  }
   bool take_slot() {
     if (settings_.max_requests == 0) return true;
     unsigned taken = slots_.load();
@@ -64,6 +69,12 @@ class Server {
   void free_slot() {
     if (settings_.max_requests != 0) slots_.fetch_sub(1);
   }
+
+  /// On trial after an ejection: one request at a time (each worker may add one, unseen by the others), beside those
+  /// that are still in flight from before. Thread: control.
+  void begin_trial() { trial_limit_.store(std::max<std::int64_t>(in_flight(), 0) + 1, std::memory_order_relaxed); }
+  void end_trial() { trial_limit_.store(0, std::memory_order_relaxed); }
+  bool is_on_trial() const { return trial_limit_.load(std::memory_order_relaxed) > 0; }
 
   /// Written by that worker alone.
   ServerCounters& counters(std::size_t worker) { return *counters_[worker]; }
@@ -83,6 +94,7 @@ class Server {
   std::atomic<unsigned> percent_{100};
   std::atomic<unsigned> share_;
   std::atomic<unsigned> slots_{0};
+  std::atomic<std::int64_t> trial_limit_{0};  // 0: it is on no trial
   std::vector<std::unique_ptr<ServerCounters>> counters_;
 };
 

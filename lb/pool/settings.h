@@ -44,6 +44,9 @@ struct PassiveSettings {
   milliseconds fail_window = 10s;
   milliseconds eject_for = 1s;
   milliseconds eject_max = 30s;
+  unsigned max_ejected_percent = 50;    // of a pool's servers
+  std::vector<StatusRange> statuses{};  // that count as failures
+  milliseconds latency = 0ms;           // to a response's head, above which it counts as one; 0: none does
 };
 
 /// What retries may add to the load of a pool, in each worker.

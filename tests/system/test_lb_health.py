@@ -1,11 +1,16 @@
 """lb knows how its servers are: probes, what clients suffer, and what the admin port tells of it."""
 import json
 import signal
+import threading
 import time
 
 import pytest
 from stack.ports import free_port
 from system.upstream import Client, Upstream, ask, eventually, response
+
+
+def explained(lb, server):
+    return json.loads(lb.get_admin(f"/upstreams/default/{server.address}/explain"))
 
 
 def test_servers_are_probed_and_a_failing_one_gets_no_requests(start_lb, upstream):
@@ -132,6 +137,74 @@ def test_an_ejection_ends_by_itself_where_nobody_probes(start_lb, upstream):
     eventually(lambda: lb.states()[server.address] == "healthy")
     eventually(lambda: ask(lb.public) and server.requests)
     server.close()
+
+
+def test_the_last_usable_server_is_never_ejected(start_lb, upstream):
+    bad = [upstream(lambda request: None) for _ in range(3)]
+    good = upstream()
+    lb = start_lb("workers: 1\nupstreams: [" + ", ".join(f"'{one.address}'" for one in [*bad, good]) + "]\n"
+                  "passive: {max_fails: 1, eject_for: 60s, eject_max: 60s, max_ejected: 50%}\n")
+    for _ in range(20):
+        assert ask(lb.public)[0] == 200
+    assert sorted(lb.states().values()) == ["ejected", "ejected", "healthy", "healthy"], "half of four"
+    assert 'but="the others are too few' in lb.process.log_text()
+    lb = start_lb(f"workers: 1\nupstreams: ['{bad[0].address}']\npassive: {{max_fails: 1}}\nretry: {{deadline: 100ms}}\n")
+    assert ask(lb.public)[0] == 502
+    assert lb.states() == {bad[0].address: "healthy"}
+
+
+def test_statuses_and_latencies_eject_where_configured_whatever_probes_say(start_lb, upstream):
+    bad = upstream(lambda request: response(500))
+    slow = upstream(lambda request: time.sleep(0.05) or response())
+    good = upstream()
+    upstreams = f"workers: 1\nupstreams: ['{{}}', '{good.address}']\nhealth: {{{{uri: /health, interval: 10ms}}}}\n"
+    passive = "passive: {{max_fails: 2, eject_for: 60s, eject_max: 60s, {}}}\n"
+    for server, how, why in [(bad, "statuses: [500]", "a status of passive.statuses"),
+                             (slow, "latency: 20ms", "slower than passive.latency")]:
+        lb = start_lb(upstreams.format(server.address) + passive.format(how))
+        for _ in range(8):
+            ask(lb.public)
+        eventually(lambda: lb.states()[server.address] == "ejected")
+        assert "2 failures in 10s, the last: " + why in lb.upstreams()[server.address]["reason"]
+        passed = lb.metric("lb_health_checks_total", upstream=server.address, result="pass")
+        eventually(lambda: lb.metric("lb_health_checks_total", upstream=server.address, result="pass") > passed + 3)
+        assert lb.states()[server.address] == "ejected"
+        lb = start_lb(upstreams.format(server.address))
+        assert all(ask(lb.public)[0] in (200, 500) for _ in range(8))
+        assert lb.states()[server.address] == "healthy", "not by default"
+
+
+def test_after_an_ejection_one_request_at_a_time_until_it_has_answered(start_lb, upstream):
+    release, is_ill = threading.Event(), [True]
+
+    def slowly(connection):
+        release.wait(20)
+        connection.sendall(response(body=b"tried"))
+    server = upstream(lambda request: None if is_ill else slowly)
+    good = upstream(lambda request: response(body=b"good"))
+    lb = start_lb(f"workers: 1\npolicy: first\nupstreams: ['{server.address}', '{good.address}']\n"
+                  "passive: {max_fails: 1, eject_for: 100ms, eject_max: 100ms}\n")
+    assert ask(lb.public)[2] == b"good"
+    is_ill.clear()
+    eventually(lambda: explained(lb, server)["is_on_trial"])
+    asked = len(server.requests)
+    trial = Client(lb.public).send("GET /trial HTTP/1.1\r\nHost: a\r\n\r\n")
+    eventually(lambda: len(server.requests) == asked + 1)
+    assert {ask(lb.public)[2] for _ in range(5)} == {b"good"}
+    release.set()
+    assert trial.response()[2] == b"tried"
+    eventually(lambda: not explained(lb, server)["is_on_trial"])
+    assert {ask(lb.public)[2] for _ in range(5)} == {b"tried"}
+
+
+def test_who_fails_on_trial_is_out_again_at_once(start_lb, upstream):
+    server, good = upstream(lambda request: None), upstream()
+    lb = start_lb(f"workers: 1\npolicy: first\nupstreams: ['{server.address}', '{good.address}']\n"
+                  "passive: {max_fails: 3, eject_for: 50ms, eject_max: 60s}\n")
+    assert [ask(lb.public)[0] for _ in range(3)] == [200] * 3
+    eventually(lambda: explained(lb, server)["is_on_trial"])
+    assert ask(lb.public)[0] == 200
+    eventually(lambda: "on trial after its ejection, and again: closed" in lb.upstreams()[server.address]["reason"])
 
 
 def test_an_unreachable_server_at_start_does_not_keep_lb_from_serving(start_lb, upstream):
