@@ -152,7 +152,7 @@ void Lookup::find(std::string_view code, std::unique_ptr<LookupWaiter> waiter) {
 
 void Lookup::ask_shared(Pending& pending) {
   if (shared_ == nullptr) return ask_replica(pending);
-  if (shared_->ask(pending.code, *this)) return;
+  if (!recent_.has(pending.code, loop_.now()) && shared_->ask(pending.code, *this)) return;
   count(Tier::Redis, Asked::Skipped);
   ask_replica(pending);
 }
@@ -165,6 +165,7 @@ void Lookup::changed(std::string_view code) {
   supersede(code);
   cache_.forget(code);
   unreplayed_.add_unplaced(code);
+  recent_.add(code, loop_.now());
 }
 
 void Lookup::on_change(std::string_view code, bool is_deleted, std::uint64_t lsn) {
@@ -176,6 +177,7 @@ void Lookup::on_change(std::string_view code, bool is_deleted, std::uint64_t lsn
     cache_.forget(code);
   }
   unreplayed_.add(code, lsn);
+  recent_.add(code, loop_.now());
 }
 
 void Lookup::on_caught_up(const FeedMark& mark) {
@@ -360,7 +362,8 @@ void Lookup::found(Pending& pending, Tier tier, const FoundLink& link, Proof pro
   if (pending.replica_missed) counters_[AppCounter::Rescued].add();
   if (!pending.is_superseded) {
     cache_.fill(pending.code, link.target, proof, now, random_share());
-    if (shared_ != nullptr && tier != Tier::Redis) shared_->fill(pending.code, link.target, proof);
+    // Who has not heard lately what was changed leaves nothing for others.
+    if (shared_ != nullptr && tier != Tier::Redis && is_feed_live()) shared_->fill(pending.code, link.target, proof);
   }
   finish(pending, {.outcome = Outcome::Found, .target = link.target}, source);
 }

@@ -7,6 +7,7 @@
 
 #include "app/links/cache.h"
 #include "app/links/feed.h"
+#include "app/links/recent_changes.h"
 #include "app/links/stores.h"
 #include "app/links/unreplayed.h"
 #include "app/metrics.h"
@@ -62,6 +63,9 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
   /// From now on there is a feed; `hurry` asks it to be read soon. Without one copies are dropped by their age alone.
   void expect_feed(std::function<void()> hurry);
 
+  /// Whether what was changed up to a moment ago is known here.
+  bool is_feed_live() const;
+
   /// Answers from memory, true; else false, and find() is to be used.
   bool find_now(std::string_view code, LookupAnswer& answer);
   /// Answers when the stores have spoken, perhaps from inside. One look-up of a code is under way at a time.
@@ -72,8 +76,9 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
   void changed(std::string_view code);
   /// What is under way may have seen the old state, and must not be kept.
   void supersede(std::string_view code);
-  /// Whether a change of it is so recent that what a writer wants to put into a cache may be older.
-  bool is_changing(std::string_view code) const { return unreplayed_.is_changed(code); }
+  /// Whether what a writer wants to put into a cache may be older than what others know: it was changed meanwhile, or
+  /// may have been, for all that the feed has told.
+  bool may_be_old(std::string_view code) const { return unreplayed_.is_changed(code) || !is_feed_live(); }
 
   void on_change(std::string_view code, bool is_deleted, std::uint64_t lsn) override;
   void on_caught_up(const FeedMark& mark) override;
@@ -112,7 +117,6 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
   void on_cached(std::string_view code, Asked asked, const FoundLink& link, Proof proof) override;
   void on_rows(Tier tier, Asked asked, std::span<const FoundLink> rows) override;
 
-  bool is_feed_live() const;
   Pending* live(std::string_view code);
   Pending& begin(std::string_view code);
   void ask_shared(Pending& pending);
@@ -147,6 +151,7 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
   std::vector<Pending*> parked_;
   std::vector<std::string> refreshing_;  // copies that will soon be too old
   Unreplayed unreplayed_;
+  RecentChanges recent_;
   std::function<void()> hurry_feed_;
   FeedMark mark_;
   bool was_caught_up_ = false;

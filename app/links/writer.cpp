@@ -164,7 +164,7 @@ void LinkWriter::on_answer(std::shared_ptr<Creation> creation, const PgAnswer& a
   if (has_key) counters_[AppCounter::IdempotencyFresh].add();
   const auto done = [creation] { creation->user->on_created(Created::Fresh, creation->body); };
   lookup_.supersede(creation->link.code);
-  if (lookup_.is_changing(creation->link.code)) return done();  // somebody changed it already: what we have is old
+  if (lookup_.may_be_old(creation->link.code)) return done();  // somebody changed it already: what we have is old
   const std::string value = creation->link.packed();
   cache_.put(creation->link.code, value, loop_.now(), random_share());
   if (shared_ == nullptr) return done();
@@ -209,7 +209,7 @@ void LinkWriter::on_answer(std::shared_ptr<CreationOfMany> creation, const PgAns
     if (codes[i].empty()) continue;
     const std::string value = creation->wanted[i].link.packed();
     lookup_.supersede(codes[i]);
-    if (lookup_.is_changing(codes[i])) continue;
+    if (lookup_.may_be_old(codes[i])) continue;
     cache_.put(codes[i], value, loop_.now(), random_share());
     if (shared_ == nullptr) continue;
     ++*awaited;

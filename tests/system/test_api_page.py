@@ -5,22 +5,40 @@ import subprocess
 
 import pytest
 from system.node import WEB, modules, node
+from system.instances import instances, shortener
 from system.test_api import call, create
 from system.test_stack import whole  # noqa: F401
+from system.upstream import eventually
 
 
 def test_the_page_works_in_a_browser_on_small_and_large_screens(whole, tmp_path):
     folder = os.environ.get("HOLDFAST_SCREENSHOTS", str(tmp_path))
+    judge(drive(whole.url(), folder), whole.url(), folder)
+
+
+def test_the_page_asks_for_a_key_where_one_is_wanted(whole, tmp_path):
+    folder = os.environ.get("HOLDFAST_SCREENSHOTS", str(tmp_path))
+    with instances(whole, tmp_path, API_AUTH="keys", PUBLIC_URL="") as (app,):
+        key = shortener(whole, "keys", "create", "--name", "page")[0].strip()
+        eventually(lambda: call(app.port, "GET", "/api/v1/links", X_Api_Key=key)[0] == 200, 5)
+        url = f"http://127.0.0.1:{app.port}"
+        judge(drive(url, folder, key), url, folder)
+
+
+def drive(url, folder, *key):
     where = modules("playwright-core")
     if not os.path.exists(os.environ.get("CHROMIUM", "/usr/bin/chromium")):
         pytest.skip("chromium is missing: install the package chromium")
-    done = subprocess.run([node(), os.path.join(WEB, "page.mjs"), whole.url(), folder, where], capture_output=True,
+    done = subprocess.run([node(), os.path.join(WEB, "page.mjs"), url, folder, where, *key], capture_output=True,
                           text=True, timeout=180)
     assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def judge(seen, url, folder):
     assert seen["errors"] == [] and seen["foreign"] == [], "no script fails, and nothing is asked for elsewhere"
     for width, found in seen["widths"].items():
-        assert found["link"] == f"{whole.url()}/{found['slug']}"
+        assert found["link"] == f"{url}/{found['slug']}"
         assert found["summary"].startswith("3 visits"), found
         assert found["overflow"] <= 0, f"at {width} px the page is wider than the screen"
         assert found["qr"] > 0 and found["unlabelled"] == 0 and found["calls"] > 10, found

@@ -1,7 +1,7 @@
-// Drives the page in Chromium: node page.mjs URL FOLDER MODULES. Prints what it saw as JSON; screenshots go to FOLDER.
+// Drives the page in Chromium: node page.mjs URL FOLDER MODULES [API-KEY]. Prints what it saw as JSON; screenshots go to FOLDER.
 import {createRequire} from 'node:module';
 
-const [url, folder, modules] = process.argv.slice(2);
+const [url, folder, modules, key] = process.argv.slice(2);
 const {chromium} = createRequire(modules + '/x.js')('playwright-core');
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
@@ -17,6 +17,13 @@ try {
     page.on('request', (request) => request.url().startsWith(url) || seen.foreign.push(request.url()));
     page.on('dialog', (dialog) => dialog.accept());
     await page.goto(url + '/', {waitUntil: 'networkidle'});
+    if (key) {
+      await page.waitForSelector('#key-box:not([hidden])');
+      await page.screenshot({path: `${folder}/key-${width}.png`});
+      await page.fill('#key', key);
+      await page.press('#key', 'Enter');
+      await page.waitForSelector('#key-box', {state: 'hidden'});
+    }
     const slug = 'page-' + width + '-' + Date.now();
     // By keyboard alone, as somebody without a mouse does it.
     await page.focus('#long-url');
@@ -32,7 +39,7 @@ try {
     for (let total = 0, tries = 0; total < 3; ++tries) {
       if (tries === 100) throw new Error('three visits were not counted');
       await page.waitForTimeout(200);
-      const stats = await page.request.get(url + '/stats/' + slug);
+      const stats = await page.request.get(url + '/stats/' + slug, {headers: key ? {'X-Api-Key': key} : {}});
       total = stats.ok() ? (await stats.json()).visitsSummary.total : 0;
     }
     await page.click(`[aria-label="Statistics of ${slug}"]`);
@@ -51,7 +58,7 @@ try {
     const refused = seen.errors.length;  // the browser logs the 400 as an error
     await page.click(`[aria-label="Delete ${slug}"]`);
     await page.waitForSelector(`[aria-label="Delete ${slug}"]`, {state: 'detached'});
-    seen.errors = seen.errors.filter((text) => !text.includes('status of 400'));
+    seen.errors = seen.errors.filter((text) => !text.includes('status of 400') && !(key && text.includes('status of 401')));
     await page.goto(url + '/docs', {waitUntil: 'networkidle'});
     const calls = await page.locator('details').count();
     await page.screenshot({path: `${folder}/docs-${width}.png`});

@@ -47,6 +47,7 @@ async function call(method, path, body, headers = {}) {
 }
 
 function report(problem) {
+  if ((problem.type || '').endsWith('/missing-authentication')) return say('');  // the box for the key says it
   say(problem.detail || 'It did not work.', true);
 }
 

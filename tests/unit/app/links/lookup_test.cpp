@@ -448,6 +448,61 @@ TEST_CASE("with the feed silent a copy of some age is asked for in Redis") {
   CHECK(bench.lookup.find_now("a", at_hand));
 }
 
+TEST_CASE("what an instance behind in the feed leaves in Redis is not believed right after the change") {
+  Bench bench;
+  bench.lookup.expect_feed([] {});
+  bench.lookup.on_caught_up({.asked_at = bench.loop.now(), .lsn = 900});
+  bench.primary.links["a"] = {"http://new/"};
+  bench.lookup.on_change("a", false, 2000);
+  bench.redis.values["a"] = {"http://old/"};  // by the other one, which has not heard
+  bench.find("a");
+  bench.loop.settle();
+  REQUIRE(bench.primary.flights.size() == 1);
+  bench.primary.answer();
+  REQUIRE(bench.answers.size() == 1);
+  CHECK(bench.answers[0].target == "http://new/");
+  LookupAnswer at_hand;
+  REQUIRE(bench.lookup.find_now("a", at_hand));
+  CHECK(at_hand.target == "http://new/");
+  // The writer of a change knows it before the feed tells.
+  bench.redis.values["b"] = {"http://old/"};
+  bench.primary.links["b"] = {{}, true};
+  bench.lookup.changed("b");
+  bench.find("b");
+  bench.loop.settle();
+  bench.primary.answer();
+  CHECK(bench.answers.back().outcome == Outcome::Deleted);
+}
+
+TEST_CASE("who has not heard from the feed lately leaves nothing in Redis") {
+  for (const bool is_live : {true, false}) {
+    CAPTURE(is_live);
+    Bench bench;
+    bench.lookup.expect_feed([] {});
+    bench.lookup.on_caught_up({.asked_at = bench.loop.now() - (is_live ? 0ms : 1001ms), .lsn = 900});
+    bench.replica.links["a"] = {"http://a/"};
+    bench.find("a");
+    bench.loop.settle();
+    bench.replica.answer();
+    CHECK(bench.answers.back().outcome == Outcome::Found);
+    CHECK(bench.redis.values.contains("a") == is_live);
+    CHECK(bench.lookup.may_be_old("x") == !is_live);
+  }
+}
+
+TEST_CASE("a change is recent for a while, and their number is bounded") {
+  RecentChanges recent(10s, 3);
+  const TimePoint begin{1'000'000ms};
+  recent.add("a", begin);
+  recent.add("a", begin + 5s);
+  CHECK(recent.has("a", begin + 14s));
+  CHECK_FALSE(recent.has("a", begin + 16s));
+  CHECK_FALSE(recent.has("b", begin));
+  for (const char* code : {"b", "c", "d", "e"}) recent.add(code, begin + 20s);
+  CHECK_FALSE(recent.has("b", begin + 20s));
+  CHECK(recent.has("e", begin + 20s));
+}
+
 TEST_CASE("more look-ups at once than are allowed are answered at once") {
   Bench bench({.under_way_max = 2});
   for (const char* code : {"a", "b", "c"}) bench.find(code);
