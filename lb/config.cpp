@@ -76,11 +76,12 @@ struct Reading {
         errors.push_back(name + ": " + key + ": " + std::string(kNoServers));
       }
       for (ServerSettings& server : pool.servers) {
-        const auto address = resolve_now(server.authority);
-        if (address) {
+        if (const auto address = Address::parse(server.authority)) {
           server.address = *address;
+        } else if (auto resolved = resolve_now(server.authority)) {
+          server.resolved = std::move(*resolved);
         } else {
-          errors.push_back(name + ": " + key + ": '" + server.authority + "': " + std::string(address.error().why));
+          errors.push_back(name + ": " + key + ": '" + server.authority + "': " + std::string(resolved.error().why));
         }
       }
     }

@@ -7,6 +7,7 @@
 #include "lb/admin/api.h"
 #include "lb/config.h"
 #include "lb/descriptors.h"
+#include "lb/dns/names.h"
 #include "lb/health/monitor.h"
 #include "lb/pool/ledger.h"
 #include "lb/worker.h"
@@ -61,6 +62,7 @@ class Control {
   Wake failures_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<HealthMonitor> health_;
+  std::unique_ptr<Names> names_;
   Registry registry_;
   std::unique_ptr<AdminApi> admin_api_;
   std::unique_ptr<HttpServer> admin_;
@@ -124,6 +126,7 @@ Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_
   health_ = std::make_unique<HealthMonitor>(loop_, timeouts_, *snapshot_, [this] {
     for (const auto& worker : workers_) worker->wake();
   });
+  names_ = std::make_unique<Names>(loop_, timeouts_, *snapshot_, *health_);
 }
 
 Control::~Control() {
@@ -221,6 +224,7 @@ void Control::begin_serving() {
       loop_.post([this] { on_workers_ended(); });
     });
   }
+  names_->start();
   stage_ = Stage::Serving;
   log::info("ready");
 }

@@ -23,7 +23,7 @@ Result<DescriptorShares> share_descriptors(std::size_t files, const Settings& se
   std::size_t endpoints = 0;
   std::size_t idle_asked = 0;  // the largest of any pool
   for (const PoolSettings& pool : settings.pools) {
-    endpoints += pool.servers.size();
+    for (const ServerSettings& server : pool.servers) endpoints += slots_of(server, pool.dns).size();
     idle_asked = std::max(idle_asked, pool.connections.max_idle);
   }
   const std::size_t probes = endpoints;

@@ -133,6 +133,7 @@ struct Worker::Serving final : private ListenerUser {
       for (const auto& endpoint : share->endpoints) {
         const State state = endpoint->server().state();
         if (state == State::Unhealthy || state == State::Ejected) endpoint->tell_server_out();
+        if (state == State::Draining || state == State::Down) endpoint->close_idle();
       }
       share->queue.wake_some();
     }

@@ -69,7 +69,8 @@ std::string AdminApi::caddy_json() const {
   Json all = Json::array();
   for (const auto& pool : snapshot_.pools) {
     for (const auto& server : pool->servers()) {
-      all.push_back({{"address", server->authority()},
+      if (!server->is_known()) continue;
+      all.push_back({{"address", server->is_resolved() ? server->address().text() : server->authority()},
                      {"num_requests", server->in_flight()},
                      {"fails", server_json(*server, nullptr)["failures"]},
                      {"healthy", server->state() == State::Healthy}});
@@ -92,7 +93,9 @@ std::string AdminApi::upstreams_json() const {
   Json pools = Json::array();
   for (const auto& pool : snapshot_.pools) {
     Json servers = Json::array();
-    for (const auto& server : pool->servers()) servers.push_back(server_json(*server, health_.of(*server)));
+    for (const auto& server : pool->servers()) {
+      if (server->is_known()) servers.push_back(server_json(*server, health_.of(*server)));
+    }
     Json routes = Json::array();
     for (const RouteSettings& route : snapshot_.settings.routes) {
       if (route.pool == pool->name()) routes.push_back({{"host", route.host}, {"path", route.path}});

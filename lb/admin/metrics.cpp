@@ -202,7 +202,7 @@ void collect_lb(Scrape& scrape, const MetricSources& sources) {
   for (const auto& pool : sources.snapshot.pools) {
     collect_pool(scrape, *pool);
     for (const auto& server : pool->servers()) {
-      collect_server(scrape, *pool, *server, sources.health.of(*server));
+      if (server->is_known()) collect_server(scrape, *pool, *server, sources.health.of(*server));
     }
   }
 }

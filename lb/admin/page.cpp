@@ -125,7 +125,9 @@ std::string status_page(const Snapshot& snapshot, const HealthMonitor& health) {
     page +=
         "<table><tr><th>Server</th><th>State</th><th class=\"n\">Requests</th><th class=\"n\">In flight</th>"
         "<th class=\"n\">Failures</th><th class=\"n\">p99</th><th>Why</th></tr>\n";
-    for (const auto& server : pool->servers()) page += server_row(*server, health.of(*server));
+    for (const auto& server : pool->servers()) {
+      if (server->is_known()) page += server_row(*server, health.of(*server));
+    }
     page +=
         "</table>\n<h3>Changes of "
         "state</h3>\n<table><tr><th>Time</th><th>Server</th><th>Change</th><th>Why</th></tr>\n";

@@ -59,7 +59,7 @@ void ServerControl::on_request(const HttpRequest& request, std::string_view rest
   const std::string name = unescaped(behind.substr(0, second));
   const std::string_view action = second == std::string_view::npos ? std::string_view{} : behind.substr(second + 1);
   ServerHealth* server = health_.find(pool, name);
-  if (server == nullptr) {
+  if (server == nullptr || !server->server().is_known()) {
     return send_error(responder, 404,
                       "no server '" + name + "' in a pool '" + pool + "'; GET /upstreams names them all");
   }

@@ -72,12 +72,20 @@ Json explain_json(const ServerPool& pool, const Server& server, const ServerHeal
   std::string change;
   switch (state) {
     case State::Down:
-      rule = "the operator disabled it";
-      change = "POST …/enable";
+      rule = facts.admin == Admin::Down ? "the operator disabled it" : "its name has no such address";
+      change = facts.admin == Admin::Down ? "POST …/enable" : "DNS";
       break;
     case State::Draining:
-      rule = facts.admin == Admin::Draining ? "the operator drains it" : "its responses say so (Lb-Drain: 1)";
-      change = facts.admin == Admin::Draining ? "POST …/enable" : "its next passing probe";
+      if (facts.admin == Admin::Draining) {
+        rule = "the operator drains it";
+        change = "POST …/enable";
+      } else if (facts.resolution == Resolution::Left) {
+        rule = "its name no longer has this address";
+        change = "DNS";
+      } else {
+        rule = "its responses say so (Lb-Drain: 1)";
+        change = "its next passing probe";
+      }
       break;
     case State::Ejected:
       rule = "clients suffered: " + health.reason();

@@ -155,14 +155,15 @@ std::size_t Balancer::by_hash(const Candidates& among, std::uint64_t key) const 
   return best;
 }
 
-bool Balancer::has_untried(std::span<const std::uint8_t> tried) const {
+std::size_t Balancer::untried_count(std::span<const std::uint8_t> tried) const {
+  std::size_t count = 0;
   const bool skips_backups = stands_by(pool_);
   const auto servers = pool_.servers();
   for (std::size_t i = 0; i < servers.size(); ++i) {
     if (skips_backups && servers[i]->is_backup()) continue;
-    if (rank(*servers[i], tried[i] != 0) < 2) return true;
+    if (rank(*servers[i], tried[i] != 0) < 2) ++count;
   }
-  return false;
+  return count;
 }
 
 bool Balancer::has_available() const {

@@ -36,8 +36,9 @@ class Balancer {
   /// Best first: healthy and untried, unknown and untried, healthy, unknown; backup servers only where no other is
   /// healthy. Among equals the policy decides.
   Pick pick(const PickFacts& facts);
-  /// True where a server that may get requests has had no attempt yet.
-  bool has_untried(std::span<const std::uint8_t> tried) const;
+  /// How many servers that may get requests have had no attempt yet.
+  std::size_t untried_count(std::span<const std::uint8_t> tried) const;
+  bool has_untried(std::span<const std::uint8_t> tried) const { return untried_count(tried) > 0; }
   /// True where some server may get requests.
   bool has_available() const;
 

@@ -275,6 +275,11 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
         }
         return std::nullopt;
       });
+  keys.add("dns_refresh", pool.dns.refresh,
+           "a server given by name is looked up again after so long: each of its addresses is a server, one that it no "
+           "longer has is drained; 0: never",
+           0ms, 86'400'000ms);
+  keys.add("dns_addresses", pool.dns.addresses, "addresses of one name that are used at a time", 1U, 128U);
   keys.add_scalar(
       "policy", "who gets the next request", kPolicyAllowed,
       [&pool](std::string_view text) { return parse_policy(pool.policy, text); },

@@ -115,7 +115,7 @@ Phase Exchange::begin_attempt(Server& server) {
   }
   connection_ = endpoint.make();
   if (const auto failed = connection_->connect(*this)) return after_failure(*failed);
-  const auto servers_left = static_cast<std::size_t>(std::count(tried_.begin(), tried_.end(), std::uint8_t{0})) + 1;
+  const std::size_t servers_left = share_->policy.untried_count(tried_) + 1;
   const auto left = std::chrono::milliseconds(deadline_ - context_.loop.now());
   context_.timeouts_connect.arm(timeout_, connect_timeout(context_.timeouts.connect, left, servers_left));
   return Phase::Connecting;

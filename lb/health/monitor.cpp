@@ -59,8 +59,9 @@ void HealthMonitor::look_for_stalls() {
 
 bool HealthMonitor::may_eject(const ServerHealth& server, bool was_refused) const {
   const ServerPool& pool = server.pool();
-  PoolStanding standing{.servers = pool.servers().size()};
+  PoolStanding standing;
   for (const auto& one : pool.servers()) {
+    standing.servers += one->state() != State::Down ? 1 : 0;  // a place without address is none
     if (one.get() == &server.server()) continue;
     standing.usable_others += may_get_requests(one->state()) ? 1 : 0;
     standing.ejected += one->state() == State::Ejected ? 1 : 0;

@@ -32,6 +32,7 @@ ServerHealth::ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scra
                            const Changed& changed, const std::function<void()>& probed, const MayEject& may_eject)
     : loop_(loop),
       timeouts_(timeouts),
+      scratch_(scratch),
       pool_(pool),
       server_(server),
       changed_(changed),
@@ -44,13 +45,22 @@ ServerHealth::ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scra
       since_(std::chrono::system_clock::now()),
       reason_("not probed yet") {
   facts_.is_probed = !pool.settings().health.uri.empty();
-  if (facts_.is_probed) {
-    prober_ = std::make_unique<Prober>(loop, timeouts, scratch, pool.settings().health, server,
-                                       static_cast<Prober::User&>(*this));
+  if (server.address().is_set()) {
+    make_prober();
+    return;
   }
+  facts_.resolution = Resolution::None;
+  reason_ = "its name has no such address yet";
+}
+
+void ServerHealth::make_prober() {
+  if (!facts_.is_probed) return;
+  prober_ = std::make_unique<Prober>(loop_, timeouts_, scratch_, pool_.settings().health, server_,
+                                     static_cast<Prober::User&>(*this));
 }
 
 void ServerHealth::start() {
+  if (facts_.resolution == Resolution::None) return;
   if (prober_ != nullptr) {
     prober_->probe_now();
   } else {
@@ -165,6 +175,36 @@ void ServerHealth::ask_witness(const ServerActivity& activity, std::chrono::mill
   suspicion_ = "no byte for " + print_duration(silence) + " with " + std::to_string(activity.awaited) +
                (activity.awaited == 1 ? " request waiting" : " requests waiting");
   prober_->decide();
+}
+
+void ServerHealth::take_address(const Address& address) {
+  server_.publish_address(address);
+  facts_.resolution = Resolution::Has;
+  facts_.probe = Probe::Unknown;
+  facts_.ejected_until = {};
+  facts_.says_draining = false;
+  ejection_over_.disarm();
+  trial_look_.disarm();
+  server_.end_trial();
+  make_prober();
+  update(std::string("its name has the address ") + address.text());
+  if (prober_ != nullptr) prober_->probe_now();
+}
+
+void ServerHealth::leave_address() {
+  facts_.resolution = Resolution::Left;
+  update("its name no longer has this address");
+}
+
+void ServerHealth::keep_address() {
+  facts_.resolution = Resolution::Has;
+  update("its name has this address again");
+}
+
+void ServerHealth::free_address() {
+  facts_.resolution = Resolution::None;
+  prober_.reset();
+  update("its name has no such address, and nobody is connected to it");
 }
 
 void ServerHealth::set_admin(Admin admin) {

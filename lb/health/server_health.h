@@ -34,6 +34,16 @@ class ServerHealth final : private Prober::User {
   void ask_witness(const ServerActivity& activity, std::chrono::milliseconds silence);
   bool is_watched() const { return prober_ != nullptr && pool_.settings().health.stall_after.count() > 0; }
 
+  /// What DNS says. None of these from inside a call of its own.
+  /// Its name has this address; it is probed like a new server.
+  void take_address(const Address& address);
+  /// Its name no longer has its address: no new requests.
+  void leave_address();
+  /// Its name has it again.
+  void keep_address();
+  /// Nobody is connected to it any more: it may take another address.
+  void free_address();
+
   /// The operator's word.
   void set_admin(Admin admin);
   void set_weight(unsigned weight);
@@ -64,12 +74,14 @@ class ServerHealth final : private Prober::User {
   void on_ejection_over();
   void look_at_trial();
   void end_trial(std::string_view why);
+  void make_prober();
   void begin_slow_start();
   void on_slow_start();
   void update(std::string reason);
 
   Loop& loop_;
   TimeoutClass& timeouts_;
+  HeadScratch& scratch_;
   ServerPool& pool_;
   Server& server_;
   const Changed& changed_;

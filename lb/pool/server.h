@@ -19,14 +19,29 @@ namespace holdfast::lb {
 
 class Server {
  public:
+  /// Where it has no address yet it is down.
   Server(const ServerSettings& settings, std::size_t index, std::size_t worker_count)
       : settings_(settings), index_(index), weight_(settings.weight), share_(settings.weight * kShareUnit) {
+    publish_address(settings.address);
+    if (!settings.address.is_set()) publish(State::Down);
     for (std::size_t i = 0; i < worker_count; ++i) counters_.push_back(std::make_unique<ServerCounters>());
   }
 
   const std::string& name() const { return settings_.name; }
   const std::string& authority() const { return settings_.authority; }
-  const Address& address() const { return settings_.address; }
+  /// Good for as long as the server is, whatever its address becomes.
+  const Address& address() const { return *address_.load(std::memory_order_acquire); }
+  /// It has an address, or had one: else it is only a place for another address of its name.
+  bool is_known() const { return address().is_set(); }
+  /// It is one of the addresses that its name may have.
+  bool is_resolved() const { return !settings_.resolved.empty(); }
+  /// Thread: control. Only while no connection to it is open or may be opened.
+  void publish_address(const Address& address) {
+    const auto same = [&](const auto& known) { return *known == address; };
+    auto known = std::find_if(addresses_.begin(), addresses_.end(), same);
+    if (known == addresses_.end()) known = addresses_.insert(known, std::make_unique<const Address>(address));
+    address_.store(known->get(), std::memory_order_release);
+  }
   const ServerSettings& settings() const { return settings_; }
   bool is_backup() const { return settings_.is_backup; }
   /// Its place in its pool.
@@ -79,6 +94,12 @@ class Server {
   /// Written by that worker alone.
   ServerCounters& counters(std::size_t worker) { return *counters_[worker]; }
   std::span<const std::unique_ptr<ServerCounters>> counters() const { return counters_; }
+  /// Connections to it, in use or idle, over all workers.
+  std::int64_t connections() const {
+    std::int64_t all = 0;
+    for (const auto& one : counters_) all += one->connections_active.value() + one->connections_idle.value();
+    return all;
+  }
   /// Attempts under way, over all workers.
   std::int64_t in_flight() const {
     std::int64_t all = 0;
@@ -89,6 +110,8 @@ class Server {
  private:
   ServerSettings settings_;
   std::size_t index_;
+  std::vector<std::unique_ptr<const Address>> addresses_;  // all that it ever had
+  std::atomic<const Address*> address_{nullptr};
   std::atomic<State> state_{State::Unknown};
   std::atomic<unsigned> weight_;
   std::atomic<unsigned> percent_{100};
@@ -103,7 +126,9 @@ class ServerPool {
  public:
   ServerPool(const PoolSettings& settings, std::size_t worker_count) : settings_(settings), board_(worker_count) {
     for (const ServerSettings& server : settings.servers) {
-      servers_.push_back(std::make_unique<Server>(server, servers_.size(), worker_count));
+      for (const ServerSettings& slot : slots_of(server, settings.dns)) {
+        servers_.push_back(std::make_unique<Server>(slot, servers_.size(), worker_count));
+      }
     }
     for (std::size_t i = 0; i < worker_count; ++i) counters_.push_back(std::make_unique<PoolCounters>());
   }

@@ -84,9 +84,10 @@ struct ConnectionSettings {
 };
 
 struct ServerSettings {
-  std::string name;       // as in logs and metrics; the address where none was given
-  std::string authority;  // as written: host:port
-  Address address;        // resolved
+  std::string name;                 // as in logs and metrics; the address where none was given
+  std::string authority;            // as written: host:port
+  Address address;                  // where it is no name
+  std::vector<Address> resolved{};  // where it is one: those that it had at the start
   unsigned weight = 1;
   unsigned max_requests = 0;  // at a time, over all workers; 0: any number
   bool is_backup = false;     // gets requests only while no other may
@@ -104,6 +105,12 @@ struct PolicySettings {
   std::string text() const;
 };
 
+/// Servers whose name may get other addresses.
+struct DnsSettings {
+  milliseconds refresh = 10s;  // 0: never
+  unsigned addresses = 16;     // of a name, at a time
+};
+
 struct PoolSettings {
   std::string name;
   PolicySettings policy;
@@ -113,12 +120,17 @@ struct PoolSettings {
   RetrySettings retry;
   ResponseSettings response;
   ConnectionSettings connections;
+  DnsSettings dns;
   FieldRules request_fields{FieldRules::Side::Request};
   FieldRules response_fields{FieldRules::Side::Response};
   std::vector<std::string> upgrade{"websocket"};  // protocols that a connection may change to
   std::size_t queue_size = 1024;
   milliseconds slow_start = 0ms;  // 0: a server that comes back has all of its share at once
 };
+
+/// The servers that `server` stands for: itself; or, of a name, one for each address that it has or may come to have.
+/// Those are called NAME, NAME@2, NAME@3.
+std::vector<ServerSettings> slots_of(const ServerSettings& server, const DnsSettings& dns);
 
 struct RouteSettings {
   std::string host = "*";

@@ -19,8 +19,8 @@ namespace holdfast::lb {
 /// | Healthy   | probes pass, clients do not suffer   | yes                             |
 /// | Unhealthy | probes fail                          | no                              |
 /// | Ejected   | clients suffered                     | no, for a time                  |
-/// | Draining  | the operator, or the server itself   | no; those in flight end         |
-/// | Down      | the operator                         | no                              |
+/// | Draining  | the operator, the server itself, DNS | no; those in flight end         |
+/// | Down      | the operator, or DNS                 | no                              |
 enum class State : std::uint8_t { Unknown, Healthy, Unhealthy, Ejected, Draining, Down };
 inline constexpr std::array<State, 6> kStates{State::Unknown, State::Healthy,  State::Unhealthy,
                                               State::Ejected, State::Draining, State::Down};
@@ -29,21 +29,28 @@ constexpr bool may_get_requests(State state) { return state == State::Healthy ||
 
 /// What probes said last, after `passes` or `fails` in a row.
 enum class Probe : std::uint8_t { Unknown, Passing, Failing };
+/// What DNS says of a server that is an address of a name.
+enum class Resolution : std::uint8_t {
+  Has,   // the name has its address
+  Left,  // not any more, but there are still connections to it
+  None,  // it has no address
+};
 /// The operator's word.
 enum class Admin : std::uint8_t { Enabled, Draining, Down };
 
 struct ServerFacts {
-  Admin admin = Admin::Enabled;  // writer: the admin port
-  TimePoint ejected_until{};     // writer: passive health
-  bool says_draining = false;    // writer: the server's own responses (Lb-Drain)
-  Probe probe = Probe::Unknown;  // writer: the prober
-  bool is_probed = true;         // writer: the configuration; an unprobed server is trusted until clients suffer
+  Admin admin = Admin::Enabled;             // writer: the admin port
+  TimePoint ejected_until{};                // writer: passive health
+  bool says_draining = false;               // writer: the server's own responses (Lb-Drain)
+  Probe probe = Probe::Unknown;             // writer: the prober
+  Resolution resolution = Resolution::Has;  // writer: what watches the names
+  bool is_probed = true;  // writer: the configuration; an unprobed server is trusted until clients suffer
 };
 
 /// The first match wins.
 constexpr State state_of(const ServerFacts& facts, TimePoint now) {
-  if (facts.admin == Admin::Down) return State::Down;
-  if (facts.admin == Admin::Draining) return State::Draining;
+  if (facts.admin == Admin::Down || facts.resolution == Resolution::None) return State::Down;
+  if (facts.admin == Admin::Draining || facts.resolution == Resolution::Left) return State::Draining;
   if (now < facts.ejected_until) return State::Ejected;
   if (facts.probe == Probe::Failing) return State::Unhealthy;
   if (facts.says_draining) return State::Draining;

@@ -21,12 +21,14 @@ def built(name):
 class Lb:
     """lb with a configuration of one's own; `text` is YAML. Port 0 in it takes a free one: see public and admin."""
 
-    def __init__(self, text, folder, logs=None, name="lb", user=None, binary=None, files=None):
+    def __init__(self, text, folder, logs=None, name="lb", user=None, binary=None, files=None, hosts=None):
         self.config = os.path.join(folder, name + ".yaml")
         with open(self.config, "w") as out:
             out.write(text)
         fewer = ["prlimit", f"--nofile={files}:{files}"] if files else []  # descriptors that it may have
-        self.process = Process(name, fewer + [binary or built("lb"), "run", "--config", self.config],
+        # A file in the place of /etc/hosts, for this process alone; it may be written anew meanwhile.
+        named = ["unshare", "--mount", "sh", "-c", f"mount --bind '{hosts}' /etc/hosts && exec \"$@\"", "sh"] if hosts else []
+        self.process = Process(name, named + fewer + [binary or built("lb"), "run", "--config", self.config],
                                os.path.join(logs or folder, name + ".log"), user=user)
         self.public = self.admin = None
 

@@ -23,7 +23,7 @@ struct Room {
 const std::vector<Room> kRooms{
     // The load balancer, in the order of the data.
     {"lb/main", {"lb/control"}},
-    {"lb/control", {"lb/worker", "lb/handover", "lb/health", "lb/admin", "lb/config", "lb/descriptors"}},
+    {"lb/control", {"lb/worker", "lb/handover", "lb/dns", "lb/health", "lb/admin", "lb/config", "lb/descriptors"}},
     {"lb/descriptors", {"lb/pool"}},
     {"lb/worker", {"lb/downstream"}},
     {"lb/downstream", {"lb/exchange"}},
@@ -32,6 +32,7 @@ const std::vector<Room> kRooms{
     {"lb/access_log", {"lb/pool"}},
     {"lb/balance", {"lb/pool"}},
     {"lb/upstream", {"lb/pool"}},
+    {"lb/dns", {"lb/health"}},
     {"lb/health", {"lb/health/passive"}},
     {"lb/health/passive", {"lb/pool"}},
     {"lb/config", {"lb/pool"}},
