@@ -29,13 +29,21 @@ bool is_quotable(char c) {
 Result<ChunkPiece> ChunkReader::read(std::string_view bytes) {
   std::size_t used = 0;
   while (used < bytes.size()) {
-    if (state_ == State::Data) {
+    if (state_ == State::DataEnd && bytes.substr(used, 2) == "\r\n") {
+      state_ = State::SizeBegin;
+      used += 2;
+    }
+    if (state_ == State::SizeBegin) used += read_plain_line(bytes.substr(used));
+    if (state_ == State::Data && size_ > 0) {
+      if (used == bytes.size()) break;
       const std::string_view data = bytes.substr(used, std::min<std::uint64_t>(size_, bytes.size() - used));
       size_ -= data.size();
       if (size_ == 0) state_ = State::DataEnd;
       line_bytes_ = 0;
       return ChunkPiece{.used = used + data.size(), .data = data};
     }
+    if (state_ == State::Data) return ChunkPiece{.used = used, .data = {}, .is_last = true};
+    if (used == bytes.size()) break;
     if (!step(bytes[used++])) return failure(Code::BadMessage, Side::Downstream, "a malformed chunk");
     if (++line_bytes_ > line_bytes_max_) {
       return failure(Code::BadMessage, Side::Downstream, "a chunk's size line is too long");
@@ -43,9 +51,24 @@ Result<ChunkPiece> ChunkReader::read(std::string_view bytes) {
     if (extension_bytes_ > line_bytes_max_) {
       return failure(Code::BadMessage, Side::Downstream, "too many chunk extensions");
     }
-    if (state_ == State::Data && size_ == 0) return ChunkPiece{.used = used, .data = {}, .is_last = true};
   }
-  return ChunkPiece{.used = used, .data = {}};
+  return ChunkPiece{.used = used, .data = {}, .is_last = state_ == State::Data && size_ == 0};
+}
+
+/// A size line as it nearly always is: digits and CR LF, all of it here. How many bytes it has; 0 where it is another.
+std::size_t ChunkReader::read_plain_line(std::string_view bytes) {
+  constexpr std::size_t kDigitsMax = 15;  // more of them may overflow
+  std::uint64_t size = 0;
+  std::size_t digits = 0;
+  for (; digits < bytes.size() && digits < kDigitsMax; ++digits) {
+    const int digit = digit_of(bytes[digits]);
+    if (digit == kNoDigit) break;
+    size = size << 4 | static_cast<unsigned>(digit);
+  }
+  if (digits == 0 || bytes.substr(digits, 2) != "\r\n") return 0;
+  size_ = size;
+  state_ = State::Data;
+  return digits + 2;
 }
 
 /// False where `c` may not stand here.

@@ -51,6 +51,7 @@ class ChunkReader {
   };
 
   explicit ChunkReader(std::size_t line_bytes) : line_bytes_max_(line_bytes) {}
+  std::size_t read_plain_line(std::string_view bytes);
   bool step(char c);
 
   State state_ = State::SizeBegin;
