@@ -332,7 +332,9 @@ def _matches(outcome, answers, interim, is_closed, extra, seen):
                 (not seen or _agree(seen[0], outcome.has, outcome.hasnt)))
     if isinstance(outcome, Refused):
         # A request whose body turned out bad may have begun upstream; there it must not look whole.
-        return (len([one for one in seen if one.is_whole]) == outcome.before and is_closed and
+        # Told that it is no good, a client that is not answered any more may be let talk on for a while.
+        is_over = is_closed or (not outcome.statuses and answers and int(answers[-1].words[1]) >= 400)
+        return (len([one for one in seen if one.is_whole]) == outcome.before and is_over and
                 len(answers) <= outcome.before + 1 and
                 (not outcome.statuses or len(answers) == outcome.before + 1 and int(answers[-1].words[1]) in outcome.statuses or
                  len(answers) == outcome.before and None in outcome.statuses))

@@ -173,8 +173,8 @@ add("204 never says Transfer-Encoding", "9112 6.1", MUST, b"HTTP/1.1 204 X\r\nTr
 add("204 never says Content-Length", "9110 8.6", MUST, b"HTTP/1.1 204 X\r\nContent-Length: 5\r\n\r\n", Relayed(204, hasnt=("content-length",)), Broken(), source=CISPA)
 add("chunked in HTTP/1.0, the connection kept", "9112 6.1", MUST, b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n" + END_OF_CHUNKS + EVIL, Broken(can_cut=True), Relayed(200, b"hi"), source=HAPROXY, keeps=True)
 OLD = b"GET /case HTTP/1.0\r\nHost: a\r\n\r\n"
-add("chunks to an HTTP/1.0 client", "9112 6.1", MUST, OK + END_OF_CHUNKS, Relayed(200, b"hi", hasnt=("transfer-encoding",)), source=NGINX, request=OLD)
-add("chunks and trailers to an HTTP/1.0 client", "9112 6.1", MUST, OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-T: a\r\n\r\n", Relayed(200, b"hi", hasnt=("transfer-encoding", "x-t")), source=NGINX, request=OLD)
+add("chunks to an HTTP/1.0 client", "9112 6.1", OURS, OK + END_OF_CHUNKS, Relayed(200, b"hi", hasnt=("transfer-encoding",)), source=NGINX, request=OLD)
+add("chunks and trailers to an HTTP/1.0 client", "9112 6.1", OURS, OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-T: a\r\n\r\n", Relayed(200, b"hi", hasnt=("transfer-encoding", "x-t")), source=NGINX, request=OLD)
 
 # --- Chunks of answers ---
 TE = OK + b"Transfer-Encoding: chunked\r\n\r\n"
