@@ -1,5 +1,6 @@
 """The tables of docs/zero-drop.md, from the figures of many runs."""
 import statistics
+import textwrap
 
 from . import ALL, peers
 
@@ -7,6 +8,10 @@ from . import ALL, peers
 def table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
+
+
+def paragraph(words):
+    return textwrap.fill(words, 120, break_on_hyphens=False) + "\n"
 
 
 def total(runs, name):
@@ -32,23 +37,24 @@ def bold_unless_zero(count):
 
 def text(where, figures, shared):
     ours = {name: [run for run in figures if run["drill"] == name and run["front"] == "lb"] for name in ALL}
-    parts = [f"""Taken on {where['day']}, revision {where['revision']}: {where['machine']}, which others used as well (load average
-{where['load']} at the start); {where['rate']:g} requests a second in bursts of {where['burst']}, {where['posts_share']:.0%} of them
-POSTs. HAProxy {where['versions']['HAProxy']}, nginx {where['versions']['nginx']}, Caddy {where['versions']['Caddy']}, as Debian has them.
-
-## lb, every drill
-
-"""]
+    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
+    parts = [paragraph(
+        f"Taken on {where['day']}, revision {where['revision']}, with {versions} as Debian has them: {where['machine']}; others "
+        f"used the machine as well (load average {where['load']} at the start), so times are the machine's as much as the "
+        f"proxies'. {where['rate']:g} requests a second in bursts "
+        f"of {where['burst']}, {where['posts_share']:.0%} of them POSTs."), "\n## lb, every drill\n\n"]
     rows = []
     for name, runs in ours.items():
         if runs:
-            rows.append([name, len(runs), f"{total(runs, 'requests'):,}", f"{total(runs, 'posts'):,}",
+            rows.append([name, f"{sum(run['held'] for run in runs)} of {len(runs)}", f"{total(runs, 'requests'):,}", f"{total(runs, 'posts'):,}",
                          f"{total(runs, 'saved'):,}", *(bold_unless_zero(total(runs, what)) for what in ("failed", "duplicated", "lost")),
                          f"{sum(not run['disagreements'] for run in runs)} of {len(runs)}"])
-    parts.append(table(["drill", "runs", "requests", "POSTs", "saved by retry", "failed", "made twice", "lost",
+    parts.append(table(["drill", "runs that held", "requests", "POSTs", "saved by retry", "failed", "made twice", "lost",
                         "all accounts agree"], rows))
-    parts.append("\nTimes in ms. Out and back: the median and the longest of all blows; a blow that nobody noticed has none. The "
-                 "quantiles are\nmedians of the runs'. What is due while all instances are dead waits for the first one back.\n\n")
+    parts.append("\n" + paragraph(
+        "Times in ms. Out and back: from the blow, or the start of the new process, to the change of state; the median and "
+        "the longest; a blow that nobody noticed has none. The quantiles are medians of the runs' own. What is asked for while "
+        "all instances are dead waits for the first one back.") + "\n")
     rows = [[name, milliseconds([one for run in runs for one in run["eject_ms"]]),
              milliseconds([one for run in runs for one in run["back_ms"]]),
              phase(runs, "before"), phase(runs, "during"), phase(runs, "after"),

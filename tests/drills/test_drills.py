@@ -91,10 +91,10 @@ def test_the_report_adds_up_runs_and_shows_what_failed():
         phase = {"p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0}
         return {"drill": "kill-app", "front": front, "variant": variant, "requests": 1000, "posts": 300, "failed": failed,
                 "duplicated": 0, "lost": 0, "saved": 5, "eject_ms": [7.0, None], "back_ms": [90.0], "slowest_ms": 44.0,
-                "disagreements": {}, "before": phase, "during": phase, "after": phase}
+                "disagreements": {}, "held": failed == 0, "before": phase, "during": phase, "after": phase}
     where = {"day": "2026-01-01", "revision": "abc", "machine": "2 cores", "load": 1.0, "rate": 300, "burst": 15,
              "posts_share": 0.3, "versions": {"HAProxy": "1", "nginx": "2", "Caddy": "3"}}
     text = report.text(where, [figures("lb", None, 0), figures("lb", None, 2), figures("Caddy", "posts", 7)], ("kill-app",))
-    assert "| kill-app | 2 | 2,000 | 600 | 10 | **2** | 0 | 0 | 2 of 2 |" in text
+    assert "| kill-app | 1 of 2 | 2,000 | 600 | 10 | **2** | 0 | 0 | 2 of 2 |" in text
     assert "| kill-app | 7 (7) | 90 (90) | 1 / 2 / 3 |" in text
     assert "| Caddy, told to repeat POSTs too | 1 | 1,000 | **7** | 0 | 0 | 3 (3) | 44 (44) |" in text
