@@ -180,7 +180,7 @@ int main() {
   fmt::print("{} visits of {} codes, Zipf {}; a scan of {} other codes in the second third\n", kRequests, kCodes, kSkew,
              kScanned);
   fmt::print("{:>9} {:>9}  {:<9}{:>7}{:>7}{:>7}\n", "memory", "entries", "", "1st", "2nd", "3rd");
-  for (const std::size_t mib : {2, 4, 16, 64}) {
+  for (const std::size_t mib : std::array<std::size_t, 4>{2, 4, 16, 64}) {
     Sieve sieve(mib * 1024 * 1024);
     const std::string of_sieve = shares(sieve, trace);
     const std::size_t entries = sieve.entries();
