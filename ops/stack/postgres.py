@@ -73,6 +73,19 @@ class Postgres:
                         f"postgresql://{ROLE}@127.0.0.1:{self.port}/{database}",
                         env={"PGPASSWORD": self.password, "PGCONNECT_TIMEOUT": "5"}).strip()
 
+    def pause_replay(self):
+        """A replica stands still from now on: what the primary writes does not show on it."""
+        self.sql("SELECT pg_wal_replay_pause()")
+
+    def resume_replay(self):
+        """It goes on. What it then replays may itself take our own query away (a conflict with recovery)."""
+        for attempt in range(10):
+            try:
+                return self.sql("SELECT pg_wal_replay_resume()")
+            except Failed as failure:
+                if "conflict with recovery" not in str(failure) or attempt == 9:
+                    raise
+
     def exists(self):
         return os.path.exists(os.path.join(self.data, "PG_VERSION"))
 

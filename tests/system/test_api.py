@@ -169,7 +169,7 @@ def test_many_links_are_created_each_with_its_own_result(whole):
     body = {"links": [{"longUrl": f"https://example.com/{i}"} for i in range(997)]
             + [{"longUrl": "ftp://x"}, {"longUrl": "https://a.example/", "customSlug": slug}, 5]}
     key = str(uuid.uuid4())
-    status, fields, answer = call(whole.lb.public, "POST", "/api/v1/links/bulk", body, Idempotency_Key=key)
+    status, _, answer = call(whole.lb.public, "POST", "/api/v1/links/bulk", body, Idempotency_Key=key)
     assert status == 200, answer
     results = answer["results"]
     assert [result["status"] for result in results] == [201] * 997 + [400, 409, 400]
@@ -177,7 +177,8 @@ def test_many_links_are_created_each_with_its_own_result(whole):
     assert len({result["link"]["shortCode"] for result in results[:997]}) == 997
     assert follow(whole, "/" + results[996]["link"]["shortCode"]) == (302, "https://example.com/996")
     again = call(whole.lb.public, "POST", "/api/v1/links/bulk", body, Idempotency_Key=key)
-    assert again[2] == answer and again[1]["idempotency-replayed"] == "true" and "idempotency-replayed" not in fields
+    # The first may be a repetition too, where lb had to ask twice.
+    assert again[2] == answer and again[1]["idempotency-replayed"] == "true"
     body["links"].pop()
     assert call(whole.lb.public, "POST", "/api/v1/links/bulk", body, Idempotency_Key=key)[0] == 422
 

@@ -43,12 +43,12 @@ def test_check_says_what_is_wrong_with_which(whole, tmp_path):
     assert f"WRONG block list: {blocklist}:2:" in out
     out, _, code = shortener(whole, "check", DATABASE_URL=other)
     assert code == 1 and "run shortener migrate" in out
-    whole.replica.sql("SELECT pg_wal_replay_pause()")
+    whole.replica.pause_replay()
     try:
         out, _, code = shortener(whole, "check")
         assert code == 1 and "its replay is paused" in out
     finally:
-        whole.replica.sql("SELECT pg_wal_replay_resume()")
+        whole.replica.resume_replay()
     bad = tmp_path / "bad.yaml"
     bad.write_text("lissten: 127.0.0.1:1\n")
     out, err, code = shortener(whole, "check", str(bad))

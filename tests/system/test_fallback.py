@@ -46,9 +46,9 @@ def paused(whole):  # noqa: F811
     whole.primary.sql("INSERT INTO links (domain, code, target, target_sha256, created_at, updated_at) SELECT '', "
                       "'filler-' || n, 'https://example.com/', sha256(n::text::bytea), '2020-01-01', '2020-01-01' "
                       "FROM generate_series(1, 20000) AS n ON CONFLICT DO NOTHING; ANALYZE links")
-    whole.replica.sql("SELECT pg_wal_replay_pause()")
+    whole.replica.pause_replay()
     yield whole
-    whole.replica.sql("SELECT pg_wal_replay_resume()")
+    whole.replica.resume_replay()
 
 
 def test_a_scan_leaves_the_primary_under_its_rate_and_real_links_are_found(paused, tmp_path):

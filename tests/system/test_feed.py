@@ -38,7 +38,7 @@ def test_a_change_and_a_deletion_reach_the_other_instance_within_a_second(whole,
     if without_redis:
         whole.redis.kill()
         eventually(lambda: other.health()[1]["checks"]["redis"]["status"] == "fail", 10)
-    whole.replica.sql("SELECT pg_wal_replay_pause()")
+    whole.replica.pause_replay()
     try:
         for code in (changed, deleted):
             assert at(other, code)[0] == 302  # now it has a copy
@@ -51,7 +51,7 @@ def test_a_change_and_a_deletion_reach_the_other_instance_within_a_second(whole,
             assert at(other, changed)[1] == "https://example.com/new"
             assert at(other, deleted)[0] == 410
     finally:
-        whole.replica.sql("SELECT pg_wal_replay_resume()")
+        whole.replica.resume_replay()
 
 
 def test_redis_that_comes_back_with_an_old_copy_is_not_believed(whole):  # noqa: F811

@@ -150,13 +150,13 @@ def test_replica_hung(whole):
 
 
 def test_a_new_code_resolves_while_the_replica_does_not_replay(whole):
-    whole.replica.sql("SELECT pg_wal_replay_pause()")
+    whole.replica.pause_replay()
     try:
         fresh = make(whole)
         whole.redis.command("FLUSHALL")
         assert all(follow_once(f"http://127.0.0.1:{app.port}/{fresh}")[0] == 302 for app in whole.apps)
     finally:
-        whole.replica.sql("SELECT pg_wal_replay_resume()")
+        whole.replica.resume_replay()
 
 
 def test_primary_killed(whole):
