@@ -8,6 +8,7 @@
 #include "lb/config.h"
 #include "lb/descriptors.h"
 #include "lb/dns/names.h"
+#include "lb/health/idempotency_probe.h"
 #include "lb/health/monitor.h"
 #include "lb/pool/ledger.h"
 #include "lb/worker.h"
@@ -40,6 +41,9 @@ class Control {
  private:
   bool open_listeners();
   bool open_admin();
+  /// Before anybody is served: asks the pools that have an idempotency_probe, one after the other.
+  void ask_about_keys();
+  void on_keys(const IdempotencyProbe::Finding& finding);
   void begin_serving();
   void watch_signals();
   void on_signal(int number);
@@ -57,12 +61,16 @@ class Control {
   Loop loop_;
   Timeouts timeouts_;
   TimeoutClass& timeouts_shutdown_;
+  TimeoutClass& timeouts_keys_;
   Timeout delay_over_;
   Timeout grace_over_;
   Wake failures_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<HealthMonitor> health_;
   std::unique_ptr<Names> names_;
+  HeadScratch key_scratch_;
+  std::vector<std::unique_ptr<IdempotencyProbe>> key_probes_;
+  std::size_t keys_asked_ = 0;
   Registry registry_;
   std::unique_ptr<AdminApi> admin_api_;
   std::unique_ptr<HttpServer> admin_;
@@ -115,6 +123,7 @@ Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_
       access_log_(std::move(access_log)),
       timeouts_(loop_),
       timeouts_shutdown_(timeouts_.add_class()),
+      timeouts_keys_(timeouts_.add_class()),
       delay_over_(Timeout::calling<&Control::drain>(this)),
       grace_over_(Timeout::calling<&Control::end>(this)),
       failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }) {
@@ -148,9 +157,40 @@ int Control::run() {
     return 1;
   }
   watch_signals();
-  health_->start([this] { begin_serving(); });
+  health_->start([this] { ask_about_keys(); });
   loop_.run();
   return exit_code_;
+}
+
+void Control::ask_about_keys() {
+  for (const auto& pool : snapshot_->pools) {
+    const RetrySettings& retry = pool->settings().retry;
+    if (!retry.assign_idempotency_key || retry.idempotency_probe.uri.empty()) continue;
+    key_probes_.push_back(
+        std::make_unique<IdempotencyProbe>(loop_, timeouts_keys_, key_scratch_, *pool,
+                                           [this](const IdempotencyProbe::Finding& finding) { on_keys(finding); }));
+  }
+  if (key_probes_.empty()) return begin_serving();
+  key_probes_.front()->start();
+}
+
+void Control::on_keys(const IdempotencyProbe::Finding& finding) {
+  const ServerPool& pool = key_probes_[keys_asked_]->pool();
+  if (finding.objection) {
+    log::error("keys must not be assigned",
+               Fields{{"pool", pool.name()},
+                      {"why", *finding.objection},
+                      {"do", "take retry.assign_idempotency_key out, or correct idempotency_probe"}});
+    exit_code_ = 1;
+    return end();
+  }
+  if (finding.unanswered) {
+    log::warn("nobody could be asked about keys", Fields{{"pool", pool.name()}, {"why", *finding.unanswered}});
+  } else {
+    log::info("keys are honoured", Fields{{"pool", pool.name()}});
+  }
+  if (++keys_asked_ == key_probes_.size()) return begin_serving();
+  key_probes_[keys_asked_]->start();
 }
 
 bool Control::open_admin() {

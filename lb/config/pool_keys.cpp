@@ -44,6 +44,11 @@ Keys::Added add_status(Keys& keys, std::string_view name, std::vector<StatusRang
       [&ranges] { return print_status(ranges); });
 }
 
+Wrong wrong_path(std::string_view path) {
+  if (path.front() == '/' && path.find_first_of(" \t\r\n#") == path.npos) return std::nullopt;
+  return "'" + std::string(path) + "' is not a path; allowed: a path such as /health";
+}
+
 /// A name or an address, with its port; names are resolved once all has been read.
 Wrong parse_authority(ServerSettings& server, std::string_view text) {
   const auto parts = split_host_port(text);
@@ -115,6 +120,7 @@ void describe(Keys& keys, ServerSettings& server);
 void describe(Keys& keys, HealthSettings& health);
 void describe(Keys& keys, PassiveSettings& passive);
 void describe(Keys& keys, BudgetSettings& budget);
+void describe(Keys& keys, IdempotencyProbeSettings& probe);
 void describe(Keys& keys, RetrySettings& retry);
 void describe(Keys& keys, ResponseSettings& response);
 void describe(Keys& keys, ConnectionSettings& connections);
@@ -149,11 +155,7 @@ void describe(Keys& keys, ServerSettings& server) {
 
 void describe(Keys& keys, HealthSettings& health) {
   keys.add("uri", health.uri, "path of a probe; left out: no active checks").check([&health]() -> Wrong {
-    if (health.uri.empty() ||
-        (health.uri.front() == '/' && health.uri.find_first_of(" \t\r\n#") == std::string::npos)) {
-      return std::nullopt;
-    }
-    return "'" + health.uri + "' is not a path; allowed: a path such as /health";
+    return health.uri.empty() ? std::nullopt : wrong_path(health.uri);
   });
   keys.add_choice<std::string>("method", health.method, "method of a probe",
                                {{"GET", "GET"}, {"HEAD", "HEAD"}, {"OPTIONS", "OPTIONS"}});
@@ -211,6 +213,20 @@ void describe(Keys& keys, BudgetSettings& budget) {
   keys.add("min_per_second", budget.min_per_second, "and so many a second in any case", 0U, 1'000'000U);
 }
 
+void describe(Keys& keys, IdempotencyProbeSettings& probe) {
+  keys.add("uri", probe.uri, "path of the POST; left out: nobody is asked").check([&probe]() -> Wrong {
+    return probe.uri.empty() ? std::nullopt : wrong_path(probe.uri);
+  });
+  keys.add("body", probe.body, "its body; something that may be executed once at each start");
+  keys.add_pairs(
+          "headers", "its fields; Content-Type is application/json where it is not among them",
+          "a map of names to values", [&probe] { probe.fields.clear_set(); },
+          [&probe](std::string_view name, std::string_view value) { return probe.fields.set(name, value); },
+          [&probe] { return probe.fields.fields_set(); })
+      .secret();
+  keys.add("timeout", probe.timeout, "each answer has so long to come", 1ms, 60'000ms);
+}
+
 void describe(Keys& keys, RetrySettings& retry) {
   keys.add("deadline", retry.deadline, "time from the end of a request's head in which a new attempt may start", 0ms,
            600'000ms);
@@ -226,6 +242,10 @@ void describe(Keys& keys, RetrySettings& retry) {
   keys.add("assign_idempotency_key", retry.assign_idempotency_key,
            "give a POST or PATCH without Idempotency-Key one of its own, so that it can be repeated; only for servers "
            "that honour the field");
+  keys.section(
+      "idempotency_probe", retry.idempotency_probe,
+      "where keys are assigned: a POST that is sent twice with one key before anybody is served, to two servers "
+      "where there are two; lb does not start where the answers differ, or the first is no success");
   add_status(keys, "statuses", retry.statuses, "answers without Retry-After that are tried elsewhere");
   keys.add_size("body_buffer", retry.body_buffer_bytes, "a request's body is kept up to this for another attempt", 0,
                 16_MiB);

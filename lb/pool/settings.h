@@ -55,12 +55,21 @@ struct BudgetSettings {
   unsigned min_per_second = 10;
 };
 
+/// A POST that servers are sent twice with one key at start-up.
+struct IdempotencyProbeSettings {
+  std::string uri;  // empty: they are not asked
+  std::string body = "{}";
+  FieldRules fields{FieldRules::Side::Request};
+  milliseconds timeout = 5s;
+};
+
 struct RetrySettings {
   milliseconds deadline = 5s;
   milliseconds per_try = 0ms;  // 0: an attempt has all of timeouts.first_byte
   BudgetSettings budget;
   bool prove_undelivered = true;
   bool assign_idempotency_key = false;
+  IdempotencyProbeSettings idempotency_probe;
   std::vector<StatusRange> statuses{{502, 504}};
   std::size_t body_buffer_bytes = 64 * 1024;
 };

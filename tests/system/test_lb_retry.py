@@ -4,6 +4,7 @@ import time
 
 import pytest
 from stack.ports import free_port
+from stack.process import Failed
 from system.upstream import Client, Upstream, ask, eventually, response
 
 
@@ -247,3 +248,45 @@ def test_a_kept_connection_that_the_server_closed_is_nobodys_failure(start_lb, u
     for _ in range(300):
         assert client.get()[0] == 200
     assert set(lb.states().values()) == {"healthy"}
+
+
+KEYED = ("upstreams: [{}]\nhealth: {{uri: /health}}\nretry: {{assign_idempotency_key: true, "
+         "idempotency_probe: {{uri: /links, body: '{{\"url\": \"a\"}}', headers: {{X-Api-Key: s3cret}}}}}}\n")
+
+
+def test_keys_are_not_assigned_where_the_probe_shows_that_servers_ignore_them(start_lb, upstream):
+    made = []
+
+    def create(request):
+        made.append(request)
+        return response(201, str(len(made)).encode())
+    one, two = upstream(create), upstream(create)
+    with pytest.raises(Failed):
+        start_lb(KEYED.format(f"'{one.address}', '{two.address}'"))
+    assert [len(server.requests) for server in (one, two)] == [1, 1], "the repetition goes to another server"
+    first, second = made
+    assert first.method == "POST" and first.target == "/links" and first.body == b'{"url": "a"}'
+    assert first.get("X-Api-Key") == "s3cret" and first.get("Content-Type") == "application/json"
+    assert first.get("Idempotency-Key") == second.get("Idempotency-Key") is not None
+
+
+def test_keys_are_assigned_where_the_second_answer_is_the_first(start_lb, upstream):
+    by_key = {}
+    server = upstream(lambda request: response(201, by_key.setdefault(request.get("Idempotency-Key"), str(len(by_key))).encode()))
+    lb = start_lb(KEYED.format(f"'{server.address}'"))
+    assert "keys are honoured" in lb.process.log_text() and len(server.requests) == 2
+    client = Client(lb.public).send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    assert client.response()[0] == 201
+    assert "s3cret" not in lb.get_admin("/config")
+
+
+def test_the_reason_why_keys_are_not_assigned_is_told(start_lb, upstream):
+    with pytest.raises(Failed, match="the probe was answered 401: so nothing was executed"):
+        start_lb(KEYED.format(f"'{upstream(lambda request: response(401)).address}'"))
+
+
+def test_lb_starts_where_nobody_can_be_asked_about_keys(start_lb, upstream):
+    dead = upstream()
+    dead.die()
+    lb = start_lb(KEYED.format(f"'{dead.address}'"))
+    assert "nobody could be asked about keys" in lb.process.log_text()
