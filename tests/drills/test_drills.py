@@ -9,7 +9,7 @@ import pytest
 from drills import ALL, __main__, accounts, drill, load, peers, report
 
 SECONDS = {"kill-app": 1, "hang-app": 1.5, "hang-kill-app": 0.8, "rolling-restart": 0.3, "kill-all-apps-restart": 0.5,
-           "flap": 3}
+           "flap": 2}
 
 
 def short(seconds):
