@@ -20,7 +20,7 @@ WRONG = [
     ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nhealth: {interval: 5}\n",
      "lb.yaml:3:20: health.interval: '5': not a duration; allowed: a duration such as 250ms"),
     ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nretry:\n  deadlin: 5s\n",
-     "lb.yaml:4:3: retry.deadlin: unknown key, did you mean 'deadline'?; allowed: deadline, per_try, budget, prove_undelivered, assign_idempotency_key, statuses, body_buffer"),
+     "lb.yaml:4:3: retry.deadlin: unknown key, did you mean 'deadline'?; allowed: deadline, per_try, budget, prove_undelivered, assign_idempotency_key, idempotency_probe, statuses, body_buffer"),
     ("listen: 127.0.0.1:1\nupstreams: 5\n", "lb.yaml:2:12: upstreams: not a list; allowed: "),
     ("listen: 127.0.0.1:1\nupstreams: [nonsense]\n", "lb.yaml:2:13: upstreams[0]: 'nonsense': no port"),
     ("listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\nupstreams: [127.0.0.1:2]\n", "lb.yaml:2:1: listen: given twice"),
