@@ -57,6 +57,13 @@ class PassiveHealth {
   /// A probe passed: an ejection is over, though the next one in a row lasts longer for a while yet. It does not speak
   /// for other paths than its own: what clients met still counts.
   void on_pass(TimePoint now);
+  /// It is another server by now.
+  void forget() {
+    recent_.clear();
+    ejections_in_a_row_ = 0;
+    last_ejection_end_ = {};
+    is_on_trial_ = false;
+  }
 
  private:
   std::optional<std::string> count(std::uint64_t count, std::string_view what, TimePoint now);

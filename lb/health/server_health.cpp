@@ -183,6 +183,7 @@ void ServerHealth::take_address(const Address& address) {
   facts_.probe = Probe::Unknown;
   facts_.ejected_until = {};
   facts_.says_draining = false;
+  passive_.forget();  // what clients suffered there was another server's doing
   ejection_over_.disarm();
   trial_look_.disarm();
   server_.end_trial();

@@ -50,8 +50,8 @@ TEST_CASE("chunks read the same however they were split, extensions are passed o
       {"3\r\nab", "more"},
       {"3\r\nabc\r\n0\r", "more"},
   };
-  for (const auto& [bytes, expected] : cases) {
-    for (const std::size_t step : kSteps) CHECK_MESSAGE(read(bytes, step) == expected, bytes);
+  for (const auto& one : cases) {
+    for (const std::size_t step : kSteps) CHECK_MESSAGE(read(one.first, step) == one.second, one.first);
   }
 }
 
