@@ -231,7 +231,7 @@ void Lookup::ask_primary(Pending& pending, bool is_free) {
   pending.stage = Stage::Primary;
   if (!primary_.is_available()) {
     count(Tier::Primary, Asked::Skipped);
-    return unavailable(pending);
+    return wait_for_replica(pending);
   }
   if (!is_free && !primary_budget_.take(loop_.now())) return park(pending);
   gather(on_primary_, pending);
@@ -246,6 +246,21 @@ void Lookup::park(Pending& pending) {
   parked_.push_back(&pending);
   if (!proof_late_.is_armed()) timeouts_.arm(proof_late_, settings_.proof_max);
   if (hurry_feed_ != nullptr) hurry_feed_();
+}
+
+/// The primary cannot tell. A replica that was behind when it was last asked how far it is may be far enough by now.
+void Lookup::wait_for_replica(Pending& pending) {
+  const std::uint64_t needed = unreplayed_.needed_for(pending.code);
+  const bool may_help = !pending.replica_missed && replicas_.is_available() && needed != UINT64_MAX &&
+                        replicas_.replayed() < needed && cache_.find(pending.code, loop_.now()) == nullptr;
+  if (!may_help) return unavailable(pending);
+  pending.stage = Stage::Parked;
+  pending.parked_at = loop_.now();
+  pending.lsn_min = needed;
+  pending.needs_a_row = true;
+  parked_.push_back(&pending);
+  if (!proof_late_.is_armed()) timeouts_.arm(proof_late_, settings_.proof_max);
+  replicas_.hurry();
 }
 
 /// Of what waits, those for which a replica has replayed enough are asked of it.
@@ -322,8 +337,13 @@ void Lookup::on_rows(Tier tier, Asked asked, std::span<const FoundLink> rows) {
     const bool is_proving = pending->stage == Stage::Proving;
     if (asked != Asked::Hit) {
       count(tier, asked);
-      tier == Tier::Replica && !is_proving ? ask_primary(*pending, unreplayed_.is_changed(pending->code))
-                                           : unavailable(*pending);
+      if (tier == Tier::Primary) {
+        wait_for_replica(*pending);
+      } else if (is_proving) {
+        unavailable(*pending);
+      } else {
+        ask_primary(*pending, unreplayed_.is_changed(pending->code));
+      }
       continue;
     }
     const auto row =
@@ -336,6 +356,8 @@ void Lookup::on_rows(Tier tier, Asked asked, std::span<const FoundLink> rows) {
       ask_primary(*pending, true);
     } else if (row != rows.end()) {
       found(*pending, tier, *row, proof);
+    } else if (is_proving && pending->needs_a_row) {
+      unavailable(*pending);
     } else if (is_truth || is_proving) {
       not_found(*pending, tier);
     } else {

@@ -101,6 +101,7 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
     bool is_asked_last = false;   // the question whose "not found" counts is out
     bool replica_missed = false;  // a replica answered, and did not know it
     bool is_superseded = false;
+    bool needs_a_row = false;  // a replica's "not found" would not be one: nobody says how far the primary is
     std::uint64_t began_ns = 0;
     std::uint64_t lsn_min = 0;  // how far a replica must be to be asked
     TimePoint parked_at{};
@@ -123,6 +124,7 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
   void ask_replica(Pending& pending);
   void ask_primary(Pending& pending, bool is_free);
   void park(Pending& pending);
+  void wait_for_replica(Pending& pending);
   void prove_parked();
   void on_proof_late();
   void gather(Batch& batch, Pending& pending);

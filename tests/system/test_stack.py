@@ -163,9 +163,9 @@ def test_primary_killed(whole):
     codes = [make(whole) for _ in range(5)]
     eventually(lambda: whole.replica.sql(f"SELECT count(*) FROM links WHERE code = '{codes[-1]}'") == "1")
     whole.primary.kill()
-    assert all(follow_once(f"{whole.url()}/{code}")[0] == 302 for code in codes)
+    assert [follow_once(f"{whole.url()}/{code}")[0] for code in codes] == [302] * 5
     whole.redis.command("FLUSHALL")
-    assert all(follow_once(f"{whole.url()}/{code}")[0] == 302 for code in codes)
+    assert [follow_once(f"{whole.url()}/{code}")[0] for code in codes] == [302] * 5
     status, fields, problem = post(whole.lb.public, '{"longUrl": "https://example.com/"}')
     assert status == 503 and int(fields["retry-after"]) >= 1, problem
     for app in whole.apps:

@@ -404,6 +404,51 @@ TEST_CASE("a changed link is dropped, and no replica is asked for it before it h
   CHECK(bench.replica.flights.size() == 1);
 }
 
+TEST_CASE("with the primary away a replica that was behind is waited for, and only what it has counts") {
+  Bench bench;
+  bench.replica.links["a"] = {"http://a/"};
+  // What was changed and replayed is the least that a replica must have; this one has begun anew, and is behind that.
+  bench.lookup.on_change("z", false, 900);
+  bench.lookup.on_replica_progress();
+  bench.replica.lsn = 100;
+  bench.primary.available = false;
+  bench.find("a");
+  bench.find("unknown");
+  bench.loop.settle();
+  CHECK(bench.answers.empty());
+  CHECK(bench.replica.flights.empty());
+  bench.replica.lsn = 950;
+  bench.lookup.on_replica_progress();
+  bench.loop.settle();
+  REQUIRE(bench.replica.flights.size() == 1);
+  bench.replica.answer();
+  REQUIRE(bench.answers.size() == 2);
+  for (const Answer& answer : bench.answers) {
+    CHECK((answer.outcome == Outcome::Found) == (answer.target == "http://a/"));
+    CHECK(answer.outcome != Outcome::NotFound);
+  }
+}
+
+TEST_CASE("a primary that dies under a question leaves it to a replica that was behind") {
+  Bench bench;
+  bench.replica.links["a"] = {"http://a/"};
+  bench.lookup.on_change("z", false, 900);
+  bench.lookup.on_replica_progress();
+  bench.replica.lsn = 100;
+  bench.find("a");
+  bench.loop.settle();
+  REQUIRE(bench.primary.flights.size() == 1);
+  bench.primary.available = false;
+  bench.primary.answer(Asked::Error);
+  CHECK(bench.answers.empty());
+  bench.replica.lsn = 950;
+  bench.lookup.on_replica_progress();
+  bench.loop.settle();
+  bench.replica.answer();
+  REQUIRE(bench.answers.size() == 1);
+  CHECK(bench.answers[0].outcome == Outcome::Found);
+}
+
 TEST_CASE("what a replica was being asked when the change was heard of does not count") {
   Bench bench;
   bench.replica.links["a"] = {"http://old/"};
