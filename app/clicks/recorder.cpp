@@ -1,6 +1,7 @@
 #include "app/clicks/recorder.h"
 
 #include "app/clicks/user_agent.h"
+#include "common/http/rules.h"
 
 #include <arpa/inet.h>
 #include <xxhash.h>
@@ -17,12 +18,6 @@ constexpr std::int64_t kDayMs = 24 * 60 * 60 * 1000;
 
 bool is_trusted(const Address& address, std::span<const Network> trusted) {
   return std::any_of(trusted.begin(), trusted.end(), [&](const Network& one) { return one.contains(address); });
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 /// `203.0.113.7`, `203.0.113.7:80`, `2001:db8::7`, `[2001:db8::7]:80`; unset where it is none of them.

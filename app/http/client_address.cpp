@@ -1,5 +1,7 @@
 #include "app/http/client_address.h"
 
+#include "common/http/rules.h"
+
 #include <arpa/inet.h>
 #include <algorithm>
 #include <array>
@@ -10,12 +12,6 @@ namespace {
 
 bool is_trusted(const Address& address, const std::vector<Network>& proxies) {
   return std::any_of(proxies.begin(), proxies.end(), [&](const Network& each) { return each.contains(address); });
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 /// An address without a port, as the field has it; one with brackets or a port is read as well.

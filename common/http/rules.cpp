@@ -27,18 +27,12 @@ bool is_field_content(std::string_view value) {
   });
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 /// Calls `visit` with each element of a comma-separated list; empty ones are passed over (RFC 9110 §5.6.1).
 template <class Visit>
 void each_element(std::string_view list, Visit visit) {
   while (!list.empty()) {
     const auto comma = list.find(',');
-    const std::string_view element = trim(list.substr(0, comma));
+    const std::string_view element = trimmed(list.substr(0, comma));
     if (!element.empty()) visit(element);
     if (comma == std::string_view::npos) return;
     list.remove_prefix(comma + 1);
@@ -50,11 +44,11 @@ bool is_coded_and_chunked(std::string_view codings) {
   constexpr std::string_view kLast = "chunked";
   if (codings.size() <= kLast.size()) return false;
   if (!equals_ignoring_case(codings.substr(codings.size() - kLast.size()), kLast)) return false;
-  const std::string_view before = trim(codings.substr(0, codings.size() - kLast.size()));
+  const std::string_view before = trimmed(codings.substr(0, codings.size() - kLast.size()));
   if (!before.ends_with(',')) return false;
   unsigned known = 0, others = 0, odd = 0;
   each_element(before, [&](std::string_view coding) {
-    const std::string_view name = trim(coding.substr(0, coding.find(';')));
+    const std::string_view name = trimmed(coding.substr(0, coding.find(';')));
     ++(!is_token(name) ? odd : equals_ignoring_case(name, kLast) ? known : others);
   });
   return others > 0 && known == 0 && odd == 0;
@@ -132,6 +126,12 @@ bool is_visible_ascii(std::string_view text) {
 }
 
 }  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
 
 bool is_token_char(char c) { return kTokenChars[static_cast<unsigned char>(c)]; }
 
@@ -216,7 +216,7 @@ bool read_field_line(std::string_view line, Field& field) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos || !line.ends_with("\r\n")) return false;
   field.name = line.substr(0, colon);
-  field.value = trim(line.substr(colon + 1, line.size() - colon - 3));
+  field.value = trimmed(line.substr(colon + 1, line.size() - colon - 3));
   field.id = field_id(field.name);
   return is_token(field.name) && is_field_content(field.value);
 }

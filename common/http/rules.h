@@ -18,6 +18,9 @@ bool is_token_char(char c);
 /// Reads a Content-Length value (RFC 9110 §8.6): digits only; no sign, list or overflow.
 Result<std::uint64_t> content_length(std::string_view value);
 
+/// Without the blanks at its ends (OWS: RFC 9110 §5.6.3).
+std::string_view trimmed(std::string_view text);
+
 /// Judges a request whose start line and fields are set, and fills in what follows from them: host, framing,
 /// keep-alive, expectation. An error is the client's doing.
 Result<void> judge_request(RequestHead& head);

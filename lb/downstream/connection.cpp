@@ -3,6 +3,7 @@
 #include "common/assert.h"
 #include "common/http/writer.h"
 #include "common/memory/release.h"
+#include "lb/downstream/rejection.h"
 #include "lb/exchange/local_response.h"
 #include "lb/routing/target.h"
 
@@ -27,24 +28,6 @@ constexpr std::chrono::milliseconds kIdleBeforeClosed{1000};
 constexpr int kLookedAt = 16;
 /// So many clients that have too many connections are told so at a time; the others are closed at once.
 constexpr std::size_t kTurnedAwayMax = 64;
-
-Rejection rejection_of(Code code) {
-  switch (code) {
-    case Code::HeadTooLarge:
-    case Code::TargetTooLong:
-      return Rejection::HeadTooLarge;
-    case Code::Timeout:
-      return Rejection::HeadTimeout;
-    case Code::TooMany:
-      return Rejection::ClientLimit;
-    case Code::Unsupported:
-    case Code::OtherVersion:
-    case Code::Expectation:
-      return Rejection::Unsupported;
-    default:
-      return Rejection::BadRequest;
-  }
-}
 
 ParserLimits parser_limits(const LimitSettings& limits) {
   return {.head_bytes = limits.request_head_bytes,
@@ -354,7 +337,7 @@ bool DownstreamConnection::is_last_response() const {
 }
 
 void DownstreamConnection::on_exchange_done(Afterwards afterwards) {
-  if (context_.access_log != nullptr) tell_of_exchange();
+  tell_of_exchange();
   Exchange::give_back_later(std::move(exchange_));         // it is still on the stack
   if (!stream_.is_open() || refusing_ != nullptr) return;  // we are leaving
   if (std::exchange(is_paused_, false)) stream_.start_reading();
@@ -446,48 +429,6 @@ void DownstreamConnection::close_when_idle() {
 }
 
 void DownstreamConnection::abandon() { leave(); }
-
-// --- The access log -----------------------------------------------------------------------------------------------
-
-AccessEntry DownstreamConnection::entry() const {
-  return {.peer = {address_.data(), address_bytes_},
-          .bytes_in = read_bytes_ - request_begin_bytes_,
-          .bytes_out = response_bytes_};
-}
-
-void DownstreamConnection::tell_of_exchange() const {
-  AccessEntry line = entry();
-  exchange_->describe(line);
-  if (refusing_ != nullptr) {
-    if (!has_response_begun_) line.status = response_to_bad_client(*refusing_).status;
-    line.reason = kRejections[static_cast<std::size_t>(rejection_of(refusing_->code))];
-    line.why = refusing_->why;
-  } else if (is_too_slow_) {
-    line.reason = "response_timeout";
-  }
-  context_.access_log->write(line);
-}
-
-/// Of what was no request yet.
-void DownstreamConnection::tell_of_refusal(std::string_view request_id) const {
-  if (context_.access_log == nullptr) return;
-  AccessEntry line = entry();
-  line.request_id = request_id;
-  line.status = response_to_bad_client(*refusing_).status;
-  line.outcome = "refused";
-  line.reason = kRejections[static_cast<std::size_t>(rejection_of(refusing_->code))];
-  line.why = refusing_->why;
-  context_.access_log->write(line);
-}
-
-/// Of a client that left before its head was whole.
-void DownstreamConnection::tell_of_half_head() const {
-  if (context_.access_log == nullptr) return;
-  AccessEntry line = entry();
-  line.outcome = kOutcomes[static_cast<std::size_t>(Outcome::ClientGone)];
-  line.reason = "head_incomplete";
-  context_.access_log->write(line);
-}
 
 void DownstreamConnection::leave() {
   if (!ListHook<>::is_linked()) return;

@@ -131,6 +131,7 @@ class DownstreamConnection final : public ListHook<>,
   void begin_closing();
   void resume();
   void resume_tunnel();
+  // To the access log (access_lines.cpp).
   AccessEntry entry() const;
   void tell_of_exchange() const;
   void tell_of_refusal(std::string_view request_id) const;

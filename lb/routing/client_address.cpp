@@ -1,16 +1,8 @@
 #include "lb/routing/client_address.h"
 
+#include "common/http/rules.h"
+
 namespace holdfast::lb {
-namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-}  // namespace
-
 std::string_view client_address(const RequestHead& head, std::string_view peer, bool is_trusted) {
   if (!is_trusted) return peer;
   std::string_view named;  // of several fields the last was written last

@@ -40,24 +40,13 @@ def servers():
     port = None
     started = []
     for number in range(11, 14):
-        server = OnAddress(f"127.0.0.{number}", port or 0)
+        host = f"127.0.0.{number}"
+        server = Upstream(lambda request, host=host: response(body=host.encode()), port=port or 0, host=host)
         port = server.port
         started.append(server)
     yield started
     for one in started:
         one.close()
-
-
-class OnAddress(Upstream):
-    def __init__(self, host, port):
-        self.host = host
-        super().__init__(lambda request: response(body=host.encode()), port=port)
-
-    def listen(self):
-        import socket
-        self.listener = socket.create_server((self.host, self.port), backlog=512)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
 
 def lb_for(start_lb, hosts, port, more=""):

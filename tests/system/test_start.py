@@ -6,7 +6,7 @@ import time
 
 from stack.ports import free_port
 from stack.programs import Shortener
-from system.upstream import Client
+from system.upstream import Client, listen
 
 
 class Relay:
@@ -14,17 +14,8 @@ class Relay:
 
     def __init__(self, port, delay):
         self.target, self.delay = port, delay
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = listen(self._serve)
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
         if self.delay is None:

@@ -54,24 +54,25 @@ class Upstream:
     Probes of /health are answered 200 without asking it, unless `probes` says otherwise.
     """
 
-    def __init__(self, answer=None, port=0, probes=True):
+    def __init__(self, answer=None, port=0, probes=True, host="127.0.0.1"):
         self.answer = answer or (lambda request: response())
         self.probes = probes
         self.requests = []
         self.connections = 0
         self.open = set()
         self.listener = None
+        self.host = host
         self.port = port
         self.listen()
 
     def listen(self):
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        self.listener = socket.create_server((self.host, self.port), backlog=512)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def _accept(self, listener):
         while True:
@@ -127,6 +128,21 @@ class Upstream:
         self.die()
 
 
+def listen(serve, host="127.0.0.1", port=0, backlog=512):
+    """A listener; `serve(connection)` is called on a thread of its own for each that comes, until it is closed."""
+    listener = socket.create_server((host, port), backlog=backlog)
+
+    def accept():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+    return listener
+
+
 def read_head(stream):
     """A head with the empty line that ends it."""
     head = b""
@@ -148,17 +164,8 @@ class RawServer:
         self.serve = serve
         self.heads = []  # as text
         self.failures = []  # what broke in serve
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = listen(self._connection)
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
 
     def _connection(self, connection):
         with connection, connection.makefile("rb", buffering=1 << 20) as stream:
