@@ -46,7 +46,8 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.footer(
         "The smallest configuration:\n  listen: 127.0.0.1:8080\n  upstreams: [127.0.0.1:3001, 127.0.0.1:3002]\n\n"
-        "SIGTERM ends it in order, a second SIGINT at once. Every key: docs/config.md.");
+        "SIGTERM ends it in order, a second SIGINT at once; SIGUSR1 begins the file of the access log anew. Every key: "
+        "docs/config.md.");
 
     std::string file;
     auto* run_command = app.add_subcommand("run", "Serve until SIGTERM or SIGINT");

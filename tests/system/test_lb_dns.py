@@ -50,7 +50,8 @@ def servers():
 
 
 def lb_for(start_lb, hosts, port, more=""):
-    return start_lb(f"upstreams: [{{address: 'app.test:{port}', name: app}}]\ndns_refresh: 100ms\n"
+    # Idle connections would end by themselves after a while, and what is to end them would not be seen to.
+    return start_lb(f"upstreams: [{{address: 'app.test:{port}', name: app}}]\ndns_refresh: 100ms\nconnections: {{idle_timeout: 1h}}\n"
                     f"health: {{uri: /health, interval: 100ms}}\n{more}", hosts=hosts.path)
 
 
