@@ -213,6 +213,8 @@ void Service::collect(Scrape& scrape) const {
   }
   scrape.gauge("shortener_invalidation_feed_up", "1 where changes are heard of within a second.", {},
                feed_.is_live() ? 1 : 0);
+  scrape.gauge("shortener_feed_replaying", "1 while the changes of the past are read again, for Redis that is back.",
+               {}, feed_.is_replaying() ? 1 : 0);
   scrape.gauge("shortener_blocked_hosts", "Hosts on the block list.", {}, static_cast<double>(blocklist_.size()));
   scrape.gauge("shortener_api_keys", "Valid API keys that are known here.", {}, static_cast<double>(keys_.keys()));
   scrape.gauge("shortener_unreplayed_links", "Changed links that no replica is asked for yet.", {},

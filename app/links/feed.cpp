@@ -20,56 +20,53 @@ std::uint64_t number_of(std::string_view text) {
   return number;
 }
 
+/// A snapshot is written `xmin:xmax:xip,…`: all transactions below xmin had ended.
+std::string_view xmin_of(std::string_view snapshot) { return snapshot.substr(0, snapshot.find(':')); }
+
+/// Snapshots that show everything and nothing.
+constexpr std::string_view kAllSeen = "18446744073709551615:18446744073709551615:";
+constexpr std::string_view kNothingSeen = "3:3:";  // smaller ones are PostgreSQL's own
+
 }  // namespace
 
-bool FeedPlace::begin(std::uint64_t oldest_under_way, std::string_view timeline) {
-  const bool is_same = timeline_.empty() || (timeline == timeline_ && oldest_under_way >= place_);
-  timeline_ = timeline;
-  if (!is_same) return rewind(), false;
-  if (!is_in_run_) first_page_ = oldest_under_way;
-  is_in_run_ = true;
-  return true;
-}
+FeedPlace::FeedPlace(From from) : seen_(from == From::Now ? kAllSeen : kNothingSeen) { transaction_ = xmin_of(seen_); }
 
-bool FeedPlace::is_new(std::uint64_t transaction, std::uint64_t number) {
-  last_transaction_ = transaction;
-  last_number_ = number;
-  return told_.emplace(number, transaction).second;
-}
-
-bool FeedPlace::end(std::size_t rows) {
-  if (rows >= kPage) {
-    at_transaction_ = std::to_string(last_transaction_);
-    at_number_ = std::to_string(last_number_);
+bool FeedPlace::pass(std::string_view snapshot, std::size_t rows, std::string_view transaction,
+                     std::string_view number) {
+  if (!is_amid_) seen_next_ = snapshot;
+  is_amid_ = rows >= kPage;
+  if (is_amid_) {
+    transaction_ = transaction;
+    number_ = number;
     return true;
   }
-  is_in_run_ = false;
-  place_ = first_page_;
-  // The comparison is "greater than (transaction, number)", and numbers begin at 1.
-  at_transaction_ = std::to_string(place_);
-  at_number_ = "0";
-  std::erase_if(told_, [&](const auto& each) { return each.second < place_; });
+  seen_ = std::exchange(seen_next_, {});
+  transaction_ = xmin_of(seen_);
+  number_ = "0";
   return false;
 }
 
-void FeedPlace::rewind() {
-  place_ = first_page_ = 0;
-  is_in_run_ = false;
-  at_transaction_ = at_number_ = "0";
-  told_.clear();
+bool FeedHistory::goes_on(std::uint64_t oldest_under_way, std::string_view timeline) {
+  const bool is_known = timeline_.empty() || (timeline == timeline_ && oldest_under_way >= oldest_under_way_);
+  timeline_ = timeline;
+  oldest_under_way_ = oldest_under_way;
+  return is_known;
 }
 
 class Feed::Read final : public PgQuery {
  public:
-  explicit Read(Feed& feed) : PgQuery(Statement::ReadFeed), feed_(feed) {
-    add(feed.place_.transaction());
-    add(feed.place_.number());
+  Read(Feed& feed, Reader& reader) : PgQuery(Statement::ReadFeed), feed_(feed), reader_(reader), moves_(reader.moves) {
+    add(reader.place.transaction());
+    add(reader.place.number());
+    add(reader.place.seen());
     add(std::to_string(FeedPlace::kPage));
   }
-  void on_answer(const PgAnswer& answer) override { feed_.on_answer(answer); }
+  void on_answer(const PgAnswer& answer) override { feed_.on_answer(reader_, moves_, answer); }
 
  private:
   Feed& feed_;
+  Reader& reader_;
+  std::uint64_t moves_;
 };
 
 class Feed::Trim final : public PgQuery {
@@ -88,29 +85,42 @@ Feed::Feed(Loop& loop, Timeouts& timeouts, const FeedSettings& settings, Postgre
       timeouts_trim_(timeouts.add_class()),
       timer_(Timeout::calling<&Feed::on_timer>(this)),
       trim_(Timeout::calling<&Feed::on_trim>(this)) {
-  primary_.set_on_notify([this] { read(); });
+  primary_.set_on_notify([this] { on_notify(); });
 }
 
 void Feed::start() {
+  is_replaying_ = true;
   on_timer();
   timeouts_trim_.arm(trim_, settings_.trim);
 }
 
 void Feed::hurry() {
-  if (!is_reading_ && loop_.now() - sent_at_ >= kHurry) return read();
-  if (!is_reading_) timeouts_.arm(timer_, kHurry);
+  if (news_.is_reading) return;
+  if (loop_.now() - sent_at_ >= kHurry) return read(news_);
+  timeouts_.arm(timer_, kHurry);
 }
 
 void Feed::replay() {
-  rewinds_ = true;
-  read();
+  put(past_, FeedPlace::From::Beginning);
+  is_replaying_ = true;
+  read(past_);
+}
+
+void Feed::put(Reader& reader, FeedPlace::From from) {
+  reader.place = FeedPlace(from);
+  ++reader.moves;
 }
 
 bool Feed::is_live() const { return was_caught_up_ && loop_.now() - mark_.asked_at <= settings_.live; }
 
 void Feed::on_timer() {
   timeouts_.arm(timer_, settings_.interval);
-  if (!is_reading_) read();
+  read(news_);  // and then, where it was lost, the next page of a replay
+}
+
+void Feed::on_notify() {
+  if (news_.is_reading) reads_news_again_ = true;
+  read(news_);
 }
 
 void Feed::on_trim() {
@@ -120,47 +130,64 @@ void Feed::on_trim() {
   if (primary_.is_available()) primary_.send(std::make_unique<Trim>(settings_.retention), settings_.deadline);
 }
 
-void Feed::read() {
-  if (is_reading_) {
-    reads_again_ = true;
-    return;
+void Feed::read(Reader& reader) {
+  if (reader.is_reading || !primary_.is_available()) return;  // the next tick, or the connection when it is back
+  // What a replay misses, since it commits while it is under way, must be news.
+  if (&reader == &past_ && !was_caught_up_) return;
+  reader.is_reading = true;
+  if (!reader.place.is_amid()) reader.asked_at = loop_.now();
+  if (&reader == &news_) {
+    reads_news_again_ = false;
+    sent_at_ = loop_.now();
   }
-  if (!primary_.is_available()) return;  // the next tick, or the connection when it is back
-  if (rewinds_) place_.rewind();
-  const bool is_first_page = place_.number() == "0";
-  rewinds_ = reads_again_ = false;
-  is_reading_ = true;
-  sent_at_ = loop_.now();
-  if (is_first_page) asked_at_ = sent_at_;
-  primary_.send(std::make_unique<Read>(*this), settings_.deadline);
+  primary_.send(std::make_unique<Read>(*this, reader), settings_.deadline);
 }
 
-void Feed::on_answer(const PgAnswer& answer) {
-  is_reading_ = false;
+void Feed::on_answer(Reader& reader, std::uint64_t moves, const PgAnswer& answer) {
+  reader.is_reading = false;
   if (!answer.is_ok() || answer.rows() == 0) {
     if (answer.status() == PgStatus::Bug) log::warn_limited("feed refused", "primary", {{"why", answer.why()}});
     return;
   }
-  const std::uint64_t lsn = number_of(answer.text(0, 0));
-  if (!place_.begin(number_of(answer.text(0, 1)), answer.text(0, 2))) {
-    log::warn("the primary has another history: all copies are dropped", {{"timeline", answer.text(0, 2)}});
+  const std::string_view timeline = answer.text(0, 2);
+  if (!history_.goes_on(number_of(xmin_of(answer.text(0, 1))), timeline)) {
+    log::warn("the primary has another history: all copies are dropped", {{"timeline", timeline}});
+    was_caught_up_ = false;
+    put(news_, FeedPlace::From::Now);
     for (FeedUser* user : users_) user->on_new_history();
-    return read();
+    replay();  // when the news have been read once
+    return read(news_);
   }
-  std::size_t rows = 0;
-  for (int row = 0; row < answer.rows(); ++row) {
-    if (answer.is_null(row, 3)) continue;
-    ++rows;
-    if (!place_.is_new(number_of(answer.text(row, 3)), number_of(answer.text(row, 4)))) continue;
-    for (FeedUser* user : users_) user->on_change(answer.text(row, 5), answer.is_true(row, 6), lsn);
+  if (moves != reader.moves) return read(reader);
+  const std::uint64_t lsn = number_of(answer.text(0, 0));
+  const int last = answer.rows() - 1;
+  const bool has_rows = !answer.is_null(last, 3);
+  for (int row = 0; has_rows && row <= last; ++row) tell(answer, row, lsn, &reader == &past_);
+  const bool has_more = reader.place.pass(answer.text(0, 1), has_rows ? static_cast<std::size_t>(last) + 1 : 0,
+                                          answer.text(last, 3), answer.text(last, 4));
+  if (!has_more) on_read_whole(reader, lsn);
+  if (has_more || (&reader == &news_ && reads_news_again_)) read(reader);
+}
+
+void Feed::tell(const PgAnswer& answer, int row, std::uint64_t lsn, bool is_past) {
+  const std::string_view code = answer.text(row, 5);
+  for (FeedUser* user : users_) {
+    is_past ? user->on_past_change(code, lsn) : user->on_change(code, answer.is_true(row, 6), lsn);
   }
-  const bool has_more = place_.end(rows);
-  if (!has_more && !rewinds_) {
-    mark_ = {.asked_at = asked_at_, .lsn = lsn};
-    was_caught_up_ = true;
-    for (FeedUser* user : users_) user->on_caught_up(mark_);
+}
+
+/// Whoever is told may ask for a replay.
+void Feed::on_read_whole(const Reader& reader, std::uint64_t lsn) {
+  const FeedMark mark{.asked_at = reader.asked_at, .lsn = lsn};
+  if (&reader == &past_) {
+    is_replaying_ = false;
+    for (FeedUser* user : users_) user->on_replayed(mark);
+    return;
   }
-  if (has_more || reads_again_ || rewinds_) read();
+  mark_ = mark;
+  was_caught_up_ = true;
+  for (FeedUser* user : users_) user->on_caught_up(mark);
+  if (is_replaying_) read(past_);
 }
 
 }  // namespace holdfast::app

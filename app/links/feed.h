@@ -1,7 +1,8 @@
 // The feed of changes: which links were changed or deleted, told to this loop soon after it happened and none left out.
 // A NOTIFY says that there is something; the table says what, from where this loop last was, also after hours without
-// a connection. Each reading also says where the primary stands (its LSN), which is what proofs are made of.
-// Thread: the loop's.
+// a connection. Each reading also says where the primary stands (its LSN), which is what proofs are made of. Who needs
+// the past as well, after a start or when Redis is back, has it replayed: by a second reader, so that 26 hours of it
+// do not stand before the news. Thread: the loop's.
 #pragma once
 
 #include "app/store/postgres.h"
@@ -12,7 +13,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 namespace holdfast::app {
 
@@ -24,10 +25,14 @@ struct FeedMark {
 
 class FeedUser {
  public:
-  /// It may be told again, and it may have happened long ago. A replica that replayed up to `lsn` has it.
+  /// It may be told again. A replica that replayed up to `lsn` has it.
   virtual void on_change(std::string_view code, bool is_deleted, std::uint64_t lsn) = 0;
   virtual void on_caught_up(const FeedMark& mark) = 0;
-  /// Another history began (a fail-over that lost something): nothing known before can be relied upon.
+  /// Of a replay: it happened up to as long ago as the table goes back. Whether the link is there now is not said.
+  virtual void on_past_change(std::string_view code, std::uint64_t lsn) = 0;
+  /// All changes that were committed before `mark.asked_at` have been replayed.
+  virtual void on_replayed(const FeedMark& mark) = 0;
+  /// Another history began (a fail-over that lost something): nothing known before can be relied upon. It is replayed.
   virtual void on_new_history() = 0;
 
  protected:
@@ -42,34 +47,44 @@ struct FeedSettings {
   std::chrono::milliseconds trim{60'000};  // between two removals of what is older
 };
 
-/// Where one loop is in the feed. Pure: what was read goes in, what is to be told comes out.
+/// Where a reader is in the table. Numbers of rows and of transactions are given out before commits, so whoever goes by
+/// them misses what commits late. The place is a snapshot of PostgreSQL's instead: what a reading could not see yet is
+/// new to the next one, however long its transaction took. Pure.
 class FeedPlace {
  public:
-  static constexpr std::size_t kPage = 1000;
+  static constexpr std::size_t kPage = 500;
+  enum class From : std::uint8_t { Now, Beginning };
 
-  const std::string& transaction() const { return at_transaction_; }
-  const std::string& number() const { return at_number_; }
+  explicit FeedPlace(From from);
 
-  /// One reading begins to be told. False where the server has another history than the one known so far: then
-  /// everything is to be read anew.
-  bool begin(std::uint64_t oldest_under_way, std::string_view timeline);
-  /// Whether this row is news.
-  bool is_new(std::uint64_t transaction, std::uint64_t number);
-  /// All rows of the reading were told; true where there may be more.
-  bool end(std::size_t rows);
-  /// Reads everything once more.
-  void rewind();
+  /// Rows behind this one (in the order of their transactions) which this snapshot does not show are to be read.
+  const std::string& transaction() const { return transaction_; }
+  const std::string& number() const { return number_; }
+  const std::string& seen() const { return seen_; }
+  /// Within several pages, which together are one reading.
+  bool is_amid() const { return is_amid_; }
+
+  /// A page was read; `snapshot` is what it could see, and the last of its rows, where it has any, is this one.
+  /// True where there may be more.
+  bool pass(std::string_view snapshot, std::size_t rows, std::string_view transaction, std::string_view number);
 
  private:
-  std::uint64_t place_ = 0;       // all transactions below have been told
-  std::uint64_t first_page_ = 0;  // where place_ goes when this run of pages ends
-  bool is_in_run_ = false;
-  std::string at_transaction_ = "0";
-  std::string at_number_ = "0";
-  std::uint64_t last_transaction_ = 0;
-  std::uint64_t last_number_ = 0;
+  std::string transaction_;
+  std::string number_ = "0";  // they begin at 1
+  std::string seen_;
+  std::string seen_next_;  // by the first page of this reading
+  bool is_amid_ = false;
+};
+
+/// Whether what a server says belongs to the history that is known. Pure.
+class FeedHistory {
+ public:
+  /// False where it does not; then this is the history from now on.
+  bool goes_on(std::uint64_t oldest_under_way, std::string_view timeline);
+
+ private:
+  std::uint64_t oldest_under_way_ = 0;
   std::string timeline_;
-  std::unordered_map<std::uint64_t, std::uint64_t> told_;  // number to transaction, from place_ on
 };
 
 class Feed {
@@ -81,21 +96,32 @@ class Feed {
 
   /// Reads soon, though the interval is not over; at most every 20 ms.
   void hurry();
-  /// Tells everything that the table still has once more, before the next on_caught_up().
+  /// Tells everything that the table still has once more, beside the news.
   void replay();
 
   /// Whether what happened up to a moment ago has been told.
   bool is_live() const;
-  bool was_caught_up() const { return was_caught_up_; }
-  const FeedMark& mark() const { return mark_; }
+  /// Whether not all of the past was told yet to those who asked for it.
+  bool is_replaying() const { return is_replaying_; }
 
  private:
+  /// One of the two that read the table.
+  struct Reader {
+    FeedPlace place;
+    TimePoint asked_at{};  // the first page of this reading
+    bool is_reading = false;
+    std::uint64_t moves = 0;  // how often it was put elsewhere: what was asked before is not told
+  };
   class Read;
   class Trim;
-  void read();
+  void read(Reader& reader);
+  void put(Reader& reader, FeedPlace::From from);
   void on_timer();
   void on_trim();
-  void on_answer(const PgAnswer& answer);
+  void on_notify();
+  void on_answer(Reader& reader, std::uint64_t moves, const PgAnswer& answer);
+  void tell(const PgAnswer& answer, int row, std::uint64_t lsn, bool is_past);
+  void on_read_whole(const Reader& reader, std::uint64_t lsn);
 
   Loop& loop_;
   FeedSettings settings_;
@@ -105,14 +131,14 @@ class Feed {
   Timeout timer_;
   Timeout trim_;
   std::vector<FeedUser*> users_;
-  FeedPlace place_;
+  FeedHistory history_;
+  Reader news_{.place = FeedPlace(FeedPlace::From::Now)};
+  Reader past_{.place = FeedPlace(FeedPlace::From::Beginning)};
+  bool reads_news_again_ = false;
+  bool is_replaying_ = false;
   FeedMark mark_;
-  TimePoint asked_at_{};  // of this run of pages
   TimePoint sent_at_{};
   bool was_caught_up_ = false;
-  bool is_reading_ = false;
-  bool reads_again_ = false;
-  bool rewinds_ = false;
 };
 
 }  // namespace holdfast::app

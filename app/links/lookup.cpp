@@ -180,8 +180,20 @@ void Lookup::on_change(std::string_view code, bool is_deleted, std::uint64_t lsn
   recent_.add(code, loop_.now());
 }
 
+/// Until the first replay is over, that is: then all of it is known.
+void Lookup::on_past_change(std::string_view code, std::uint64_t lsn) {
+  if (was_replayed_) return;
+  supersede(code);
+  cache_.forget(code);
+  unreplayed_.add(code, lsn);
+  recent_.add(code, loop_.now());
+}
+
+void Lookup::on_replayed(const FeedMark&) { was_replayed_ = true; }
+
 void Lookup::on_caught_up(const FeedMark& mark) {
   mark_ = mark;
+  if (!was_caught_up_) lsn_first_ = mark.lsn;
   was_caught_up_ = true;
   unreplayed_.placed(mark.lsn);
   for (Pending* pending : parked_) {
@@ -192,6 +204,9 @@ void Lookup::on_caught_up(const FeedMark& mark) {
 
 void Lookup::on_new_history() {
   cache_.forget_all();
+  unreplayed_.clear();
+  lsn_first_ = UINT64_MAX;
+  was_caught_up_ = was_replayed_ = false;
   for (const auto& [code, pending] : by_code_) pending->is_superseded = true;
 }
 
@@ -217,8 +232,9 @@ void Lookup::on_cached(std::string_view code, Asked asked, const FoundLink& link
 void Lookup::ask_replica(Pending& pending) {
   pending.stage = Stage::Replica;
   pending.lsn_min = unreplayed_.needed_for(pending.code);
-  // Before the feed was read once, nobody knows what a replica does not know.
-  const bool is_trusted = hurry_feed_ == nullptr || was_caught_up_ || !primary_.is_available();
+  // Before the feed was replayed once, nobody knows what a replica does not know that is behind its first mark.
+  const bool is_trusted =
+      hurry_feed_ == nullptr || was_replayed_ || replicas_.replayed() >= lsn_first_ || !primary_.is_available();
   if (is_trusted && replicas_.is_available() && replicas_.replayed() >= pending.lsn_min) {
     return gather(on_replica_, pending);
   }

@@ -82,6 +82,8 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
 
   void on_change(std::string_view code, bool is_deleted, std::uint64_t lsn) override;
   void on_caught_up(const FeedMark& mark) override;
+  void on_past_change(std::string_view code, std::uint64_t lsn) override;
+  void on_replayed(const FeedMark& mark) override;
   void on_new_history() override;
   /// A replica has got further.
   void on_replica_progress();
@@ -156,7 +158,9 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
   RecentChanges recent_;
   std::function<void()> hurry_feed_;
   FeedMark mark_;
+  std::uint64_t lsn_first_ = UINT64_MAX;  // of the first mark: whatever the feed will not tell as news lies below it
   bool was_caught_up_ = false;
+  bool was_replayed_ = false;
   bool is_flying_soon_ = false;
 };
 

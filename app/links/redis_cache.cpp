@@ -12,6 +12,9 @@ constexpr std::string_view kTombstone = "!d";
 constexpr char kProven = '+';
 constexpr char kUnproven = '?';
 
+/// So long a Redis that refused a write is left alone before the feed is replayed to it.
+constexpr auto kRefusedPause = std::chrono::seconds(5);
+
 std::string seconds(std::chrono::milliseconds ttl) {
   const double spread_ms = static_cast<double>(ttl.count()) * (0.9 + 0.2 * random_share());
   return std::to_string(static_cast<long long>(spread_ms / 1000) + 1);
@@ -144,17 +147,32 @@ void RedisCache::on_change(std::string_view code, bool is_deleted, std::uint64_t
   is_deleted ? bury(code, nullptr) : forget(code, nullptr);
 }
 
-void RedisCache::on_caught_up(const FeedMark& mark) {
-  if (is_admitted_ || is_admitting_ || !redis_.is_available() || mark.asked_at < back_at_) return;
-  if (was_refused_) return on_redis_back();
+/// What refused a write may take some again after a while.
+void RedisCache::on_caught_up(const FeedMark&) {
+  if (was_refused_ && !is_admitted_ && !is_replaying_ && redis_.is_available() &&
+      redis_.now() - back_at_ >= kRefusedPause) {
+    on_redis_back();
+  }
+}
+
+/// Deletions too: that the link is there again, another one under the same code, only the primary can tell.
+void RedisCache::on_past_change(std::string_view code, std::uint64_t) {
+  if (!is_admitted_ && redis_.is_available()) forget(code, nullptr);
+}
+
+void RedisCache::on_replayed(const FeedMark& mark) {
+  if (!is_replaying_ || mark.asked_at < back_at_) return;
+  is_replaying_ = false;
+  if (is_admitted_ || is_admitting_ || was_refused_ || !redis_.is_available()) return;
   is_admitting_ = redis_.send(std::make_unique<Barrier>(*this), {"PING"});
 }
 
 void RedisCache::on_redis_back() {
   back_at_ = redis_.now();
   was_refused_ = false;
-  is_admitted_ = replay_feed_ == nullptr;
-  if (replay_feed_ != nullptr) replay_feed_();
+  is_replaying_ = replay_feed_ != nullptr;
+  is_admitted_ = !is_replaying_;
+  if (is_replaying_) replay_feed_();
 }
 
 /// A Redis that takes no writes (it is full, or has become a replica) may have what is no longer true.

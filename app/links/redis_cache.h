@@ -1,6 +1,6 @@
 // Links in Redis, shared by all instances. Redis may be away, empty or older than it was at any time; what must not
 // happen is that it comes back with a link that was changed or deleted meanwhile. So whenever its connection is new,
-// the whole feed is applied to it before it is asked anything; and each instance applies what the feed tells, so that
+// the whole feed is replayed to it before it is asked anything; and each instance applies what the feed tells, so that
 // none depends on the one that made the change. Thread: the loop's.
 #pragma once
 
@@ -39,7 +39,7 @@ class RedisCache final : public SharedCache, public FeedUser, private Redis::Use
   RedisCache(const RedisCache&) = delete;
   RedisCache& operator=(const RedisCache&) = delete;
 
-  /// From now on what is in Redis is used only after the feed was applied to it; `replay` has it told whole.
+  /// From now on what is in Redis is used only after the feed was replayed to it, which `replay` begins.
   void expect_feed(std::function<void()> replay) { replay_feed_ = std::move(replay); }
 
   bool is_available() const override { return redis_.is_available() && is_admitted_; }
@@ -51,6 +51,8 @@ class RedisCache final : public SharedCache, public FeedUser, private Redis::Use
 
   void on_change(std::string_view code, bool is_deleted, std::uint64_t lsn) override;
   void on_caught_up(const FeedMark& mark) override;
+  void on_past_change(std::string_view code, std::uint64_t lsn) override;
+  void on_replayed(const FeedMark& mark) override;
   void on_new_history() override { on_redis_back(); }
 
  private:
@@ -69,7 +71,8 @@ class RedisCache final : public SharedCache, public FeedUser, private Redis::Use
   RedisCacheSettings settings_;
   AppCounters& counters_;
   std::function<void()> replay_feed_;
-  TimePoint back_at_{};
+  TimePoint back_at_{};  // or may be better than it was
+  bool is_replaying_ = false;
   bool is_admitted_ = false;
   bool is_admitting_ = false;
   bool was_refused_ = false;

@@ -69,6 +69,8 @@ class Replicas final : public ReplicaDatabase, private FeedUser {
   void on_timer();
   void on_change(std::string_view, bool, std::uint64_t) override {}
   void on_caught_up(const FeedMark& mark) override;
+  void on_past_change(std::string_view, std::uint64_t) override {}
+  void on_replayed(const FeedMark&) override {}
   void on_new_history() override { primary_was_.clear(); }
 
   Loop& loop_;

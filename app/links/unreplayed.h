@@ -26,6 +26,8 @@ class Unreplayed {
   void placed(std::uint64_t lsn);
   /// All replicas in use have replayed so far.
   void replayed(std::uint64_t lsn);
+  /// Another history began: no place in the old one's log means anything.
+  void clear() { *this = Unreplayed(entries_max_); }
 
   /// How far a replica must be to be asked for `code`.
   std::uint64_t needed_for(std::string_view code) const;

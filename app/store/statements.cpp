@@ -44,15 +44,17 @@ namespace holdfast::app {
 constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 1> kStatements{{
     {Statement::Ping, Access::Read, "ping", "SELECT 1"},
 
-    // What was changed since a place in the feed, and where the server stands: its LSN (which covers every change that
-    // is shown, being read after them), the oldest transaction still under way, its timeline. One row at least.
-    // A write, since replicas neither have an LSN of their own nor need to have the table yet.
-    // Parameters: transaction, number, how many.
+    // What a snapshot did not show of the feed, and where the server stands: its LSN (which covers every change that is
+    // shown, being read after them), what this reading could see, its timeline. One row at least.
+    // A write, since replicas neither have an LSN of their own nor need to have the table yet. Of all domains, since
+    // the planner, were it to guess how few rows a domain has, would sort all that follow for each page. Parameters:
+    // transaction, number (the row to go on behind), the snapshot, how many.
     {Statement::ReadFeed, Access::Write, "read_feed",
      "WITH c AS (SELECT xid, seq, code, is_deleted FROM link_changes "
-     "WHERE (xid, seq) > ($1::text::xid8, $2::bigint) AND domain = '' ORDER BY xid, seq LIMIT $3::int) "
+     "WHERE (xid, seq) > ($1::text::xid8, $2::bigint) AND NOT pg_visible_in_snapshot(xid, $3::text::pg_snapshot) "
+     "ORDER BY xid, seq LIMIT $4::int) "
      "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, "
-     "pg_snapshot_xmin(pg_current_snapshot())::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), "
+     "pg_current_snapshot()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), "
      "c.xid::text, c.seq, c.code, c.is_deleted FROM (SELECT 1) AS one LEFT JOIN c ON true ORDER BY c.xid, c.seq"},
 
     // What nobody needs any more, a bounded piece of it; several instances may be at it. Parameter: seconds.

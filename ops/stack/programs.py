@@ -18,6 +18,19 @@ def built(name):
     return path
 
 
+def sum_of_samples(text, name, labels):
+    """Of metrics, as they are exposed: those of this name that have these labels."""
+    total = 0.0
+    for line in text.splitlines():
+        found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
+        if found is None or found.group(1) != name:
+            continue
+        has = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found.group(2) or ""))
+        if all(has.get(label) == value for label, value in labels.items()):
+            total += float(found.group(3))
+    return total
+
+
 class Lb:
     """lb with a configuration of one's own; `text` is YAML. Port 0 in it takes a free one: see public and admin."""
 
@@ -56,16 +69,7 @@ class Lb:
         return {name: server["state"] for name, server in self.upstreams().items()}
 
     def metric(self, name, **labels):
-        """The sum of the samples of this name that have these labels."""
-        total = 0.0
-        for line in self.get_admin("/metrics").splitlines():
-            found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
-            if found is None or found.group(1) != name:
-                continue
-            has = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found.group(2) or ""))
-            if all(has.get(label) == value for label, value in labels.items()):
-                total += float(found.group(3))
-        return total
+        return sum_of_samples(self.get_admin("/metrics"), name, labels)
 
     def stop(self):
         return self.process.stop()
@@ -94,6 +98,10 @@ class Shortener:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
+
+    def metric(self, name, **labels):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            return sum_of_samples(answer.read().decode(), name, labels)
 
     def stop(self):
         return self.process.stop()
