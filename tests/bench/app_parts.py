@@ -1,0 +1,119 @@
+"""What the benchmarks of the shortener share: links, an instance, load, CPU as the kernel counts it."""
+import dataclasses
+import os
+import re
+import socket
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "ops"), os.path.join(ROOT, "tests")]
+
+from stack import ports  # noqa: E402
+from stack.programs import Shortener  # noqa: E402
+
+TICKS = os.sysconf("SC_CLK_TCK")
+MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
+TARGET = "https://example.com/where/it/leads/"
+
+
+def code_of(number):
+    return f"bench{number:012}"
+
+
+# Lua for wrk: which link is asked for next.
+HEAD = """
+math.randomseed({seed})
+local function ask(number) return wrk.format("GET", string.format("/bench%012d", number)) end
+"""
+ANY_CODE = HEAD + "request = function() return ask(math.random(1, {count})) end\n"
+# Each number in the order of its popularity; half of all visits go to as many codes as the root of their number.
+ZIPF = HEAD + "request = function() return ask(math.floor({count} ^ math.random())) end\n"
+EACH_CODE = HEAD + """
+local number = {first} - 1
+request = function() number = number + 1 return ask(number) end
+"""
+
+
+def script(folder, text, **values):
+    path = os.path.join(folder, f"codes-{abs(hash((text, *values.values())))}.lua")
+    with open(path, "w") as out:
+        out.write(text.format(**{"seed": 1, **values}))
+    return path
+
+
+def insert_links(stack, first, last):
+    stack.primary.sql("INSERT INTO links (domain, code, target, target_sha256, created_at, updated_at) SELECT '', "
+                      f"'bench' || lpad(n::text, 12, '0'), '{TARGET}' || n, sha256(n::text::bytea), now(), now() "
+                      f"FROM generate_series({first}, {last}) AS n")
+
+
+def fill_redis(port, first, last):
+    """Links, as an instance would have left them there."""
+    with socket.create_connection(("127.0.0.1", port), 10) as connection, connection.makefile("rb") as answers:
+        for begin in range(first, last + 1, 1000):
+            numbers = range(begin, min(begin + 1000, last + 1))
+            batch = b""
+            for n in numbers:
+                words = (b"SET", b"holdfast:link::bench%012d" % n, b"+%s%d" % (TARGET.encode(), n), b"EX", b"36000")
+                batch += b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+            connection.sendall(batch)
+            for _ in numbers:
+                if not answers.readline().startswith(b"+OK"):
+                    sys.exit("redis does not take the links")
+
+
+def instance(stack, folder, name, **env):
+    """One of its own, with its settings as environment variables; started."""
+    return Shortener(name, folder, ports.free_port(), {**stack.app_env(), **env}, user=stack.user,
+                     binary=os.path.join(stack.data, "bin", "shortener")).start()
+
+
+def cpu_seconds(pid):
+    """Of the process and its children: PostgreSQL works in some, nginx in one."""
+    seconds = 0
+    pids = [pid]
+    while pids:
+        one = pids.pop()
+        try:
+            with open(f"/proc/{one}/stat") as stat:
+                fields = stat.read().rsplit(")", 1)[1].split()
+            with open(f"/proc/{one}/task/{one}/children") as children:
+                pids += [int(child) for child in children.read().split()]
+        except OSError:
+            continue
+        seconds += sum(int(field) for field in fields[11:15]) / TICKS  # with those of children that have ended
+    return seconds
+
+
+@dataclasses.dataclass
+class Load:
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def rate(self):
+        return self.requests / self.seconds
+
+
+def wrk(port, seconds, connections, path="/", lua=None):
+    """Redirects, all of them, from so many connections that ask again when they were answered."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"] + (["-s", lua] if lua else [])
+    out = subprocess.run(command + [f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    if bad or "Socket errors" in out:
+        sys.exit(f"not all were answered as they should be:\n{out}")
+
+    def quantile(share):
+        number, unit = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\b", out).groups()
+        return float(number) * MILLISECONDS[unit]
+    return Load(int(re.search(r"(\d+) requests in", out).group(1)), seconds, quantile(50), quantile(99))
+
+
+def sources(app):
+    """Who answered how many of its look-ups."""
+    names = ("cache", "redis", "replica", "primary", "stale", "none")
+    counts = {name: int(app.metric("shortener_resolve_total", source=name)) for name in names}
+    return {name: count for name, count in counts.items() if count}
