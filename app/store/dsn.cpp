@@ -165,7 +165,11 @@ tl::expected<RedisUrl, std::string> parse_redis_url(std::string_view text) {
     url.shown = url.host;
     return url;
   }
-  if (text.starts_with("rediss://")) return wrong("TLS to Redis is not supported");
+  if (text.starts_with("rediss://")) {
+    return tl::unexpected(std::string(
+        "TLS to Redis is not spoken; name the near end of a tunnel (docs/stores.md shows one with stunnel), "
+        "such as redis://user:password@127.0.0.1:6379/0"));
+  }
   if (!text.starts_with("redis://")) return wrong("not a redis:// URL");
   text.remove_prefix(8);
   if (text.find_first_of("?#") != std::string_view::npos) return wrong("it has a part behind '?' or '#'");

@@ -384,7 +384,8 @@ def run(stack, seconds, kinds=tuple(BREAK), sabotage=None, seed=None, say=print,
     try:
         if kinds:
             breaker.run(begun + seconds, list(kinds))
-        time.sleep(max(0, begun + seconds - time.monotonic()))
+        while time.monotonic() < begun + seconds and not (sabotage and history.wrong):  # one is enough
+            time.sleep(0.05)
     finally:
         history.is_over.set()
         for thread in threads:

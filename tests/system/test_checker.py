@@ -39,5 +39,5 @@ def test_a_random_history_with_faults_holds(stack):
 
 @pytest.mark.parametrize("sabotage", checker.SABOTAGE)
 def test_a_fault_put_in_on_purpose_is_found(stack, sabotage):
-    figures = checker.run(stack, 6, kinds=(), sabotage=sabotage)
+    figures = checker.run(stack, 60, kinds=(), sabotage=sabotage)
     assert not figures["held"], figures
