@@ -36,6 +36,7 @@ struct ApiCall {
   std::string body;
   std::string host;
   std::string content_type;
+  std::string accept;
   std::optional<std::string> idempotency_key;
   std::string if_match;
   std::string if_none_match;

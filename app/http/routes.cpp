@@ -201,6 +201,7 @@ void Router::call(const HttpRequest& request, Reply reply, const Match& found) {
                .body = wrong ? std::string() : std::string(request.body),
                .host = std::string(request.head.host),
                .content_type = value_of(request, "Content-Type"),
+               .accept = value_of(request, "Accept"),
                .idempotency_key = std::move(key),
                .if_match = value_of(request, "If-Match"),
                .if_none_match = value_of(request, "If-None-Match"),

@@ -1,60 +1,75 @@
 #include "app/http/stats_api.h"
 
-#include "app/links/link.h"
+#include "app/http/csv.h"
+#include "app/http/stats_answer.h"
 
-#include <charconv>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace holdfast::app {
-namespace {
-
-std::uint64_t number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
-}  // namespace
 
 class StatsApi::Query final : public PgQuery {
  public:
-  Query(StatsApi& stats, ApiCall call, bool is_primary)
-      : PgQuery(Statement::LinkStatistics), stats_(stats), call_(std::move(call)), is_primary_(is_primary) {
+  Query(StatsApi& stats, ApiCall call, StatsRequest request, bool is_primary)
+      : PgQuery(Statement::LinkStatistics),
+        stats_(stats),
+        call_(std::move(call)),
+        request_(std::move(request)),
+        is_primary_(is_primary) {
     add(call_.code);
+    add(request_.zone);
+    add(request_.from);
+    add(request_.to);
+    add(request_.excludes_bots ? "true" : "false");
+    add(std::to_string(request_.days_max()));
+    add(request_.by == StatsBy::Hour ? "true" : "false");
   }
-  void on_answer(const PgAnswer& answer) override { stats_.on_answer(std::move(call_), is_primary_, answer); }
+
+  void on_answer(const PgAnswer& answer) override {
+    // A replica may lack what the primary has: the link, the zone, the table.
+    const bool is_last_word = is_primary_ || (answer.is_ok() && answer.rows() > 0 && has_zone(answer));
+    if (!is_last_word) return stats_.ask(std::move(call_), std::move(request_), stats_.primary_);
+    reply(answer);
+  }
 
  private:
+  void reply(const PgAnswer& answer) {
+    Reply& reply = call_.reply;
+    if (!answer.is_ok()) return reply.problem(unavailable("Statistics cannot be read at the moment. Try again.", 5));
+    if (answer.rows() == 0) return reply.problem(not_found());
+    if (is_deleted(answer)) return reply.problem(link_deleted());
+    if (const std::string owner = call_.caller.owner(); !owner.empty() && owner_of(answer) != owner) {
+      return reply.problem(foreign_link());
+    }
+    if (!has_zone(answer)) return reply.problem(bad_data({wrong_zone(request_)}));
+    if (!has_range(answer)) return reply.problem(bad_data({wrong_range(request_)}));
+    constexpr Field kNoStore{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other};
+    if (!request_.is_csv) {
+      return reply.send(200, "application/json", {kNoStore}, stats_json(call_.code, request_, answer));
+    }
+    // A code is made of letters that need no quoting there.
+    const std::string file =
+        "attachment; filename=\"" + call_.code + "-" + std::string(name_of(request_.by)) + ".csv\"";
+    reply.send(200, kCsv, {{.name = "Content-Disposition", .value = file, .id = FieldId::Other}, kNoStore},
+               stats_csv(request_, answer));
+  }
+
   StatsApi& stats_;
   ApiCall call_;
+  StatsRequest request_;
   bool is_primary_;
 };
 
-void StatsApi::handle(ApiCall call) { ask(std::move(call), replicas_.is_available() ? replicas_.server() : primary_); }
-
-void StatsApi::ask(ApiCall call, Postgres& database) {
-  database.send(std::make_unique<Query>(*this, std::move(call), &database == &primary_), deadline_);
+void StatsApi::handle(ApiCall call) {
+  auto request = parse_stats(call.query, call.accept);
+  call.reply.add("Vary", "Accept");
+  if (!request) return call.reply.problem(bad_data(std::move(request.error())));
+  Postgres& database = replicas_.is_available() ? replicas_.server() : primary_;
+  ask(std::move(call), std::move(*request), database);
 }
 
-void StatsApi::on_answer(ApiCall call, bool is_primary, const PgAnswer& answer) {
-  if (!is_primary && (!answer.is_ok() || answer.rows() == 0)) return ask(std::move(call), primary_);
-  Reply& reply = call.reply;
-  if (!answer.is_ok()) return reply.problem(unavailable("Statistics cannot be read at the moment. Try again.", 5));
-  if (answer.rows() == 0) return reply.problem(not_found());
-  if (answer.is_true(0, 0)) return reply.problem(link_deleted());
-  if (const std::string owner = call.caller.owner(); !owner.empty() && answer.text(0, 4) != owner) {
-    return reply.problem(foreign_link());
-  }
-  nlohmann::ordered_json json;
-  json["shortCode"] = call.code;
-  json["dateCreated"] = answer.text(0, 1);
-  json["visitsSummary"] = {{"total", number_of(answer.text(0, 2))}};
-  json["lastVisit"] =
-      answer.is_null(0, 3) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(answer.text(0, 3));
-  reply.send(200, "application/json", {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
-             json.dump() + "\n");
+void StatsApi::ask(ApiCall call, StatsRequest request, Postgres& database) {
+  database.send(std::make_unique<Query>(*this, std::move(call), std::move(request), &database == &primary_), deadline_);
 }
 
 }  // namespace holdfast::app

@@ -1,8 +1,9 @@
-// GET /stats/:code: from the replica; from the primary where the replica does not know the link, or is away.
-// Thread: the loop's.
+// GET /stats/:code: by aggregates alone, from the replica; from the primary where the replica does not know the link,
+// or is away. Thread: the loop's.
 #pragma once
 
 #include "app/http/api_call.h"
+#include "app/http/stats_request.h"
 #include "app/links/replicas.h"
 #include "app/store/postgres.h"
 
@@ -19,8 +20,7 @@ class StatsApi {
 
  private:
   class Query;
-  void ask(ApiCall call, Postgres& database);
-  void on_answer(ApiCall call, bool is_primary, const PgAnswer& answer);
+  void ask(ApiCall call, StatsRequest request, Postgres& database);
 
   Replicas& replicas_;
   Postgres& primary_;

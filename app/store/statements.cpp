@@ -32,6 +32,54 @@ namespace holdfast::app {
   "x.tags, x.valid_since, x.valid_until, x.max_visits, x.enabled, x.forward_query, x.crawlable, "                 \
   "x.redirect_status, x.owner FROM "
 
+/// Of q and v in Statement::LinkStatistics.
+#define SUMS_OF_CLICKS "sum(n) AS total, sum(n - bots) AS \"nonBots\", sum(bots) AS bots"
+#define VALUES_OF_CLICKS(dim)                                                                                    \
+  "SELECT CASE WHEN val = '' THEN '(direct)' ELSE val END AS name, n AS total, n - bots AS \"nonBots\", bots FROM v " \
+  "WHERE dim = '" dim "' AND n > 0 ORDER BY n DESC, val LIMIT 100"
+
+/// Of one link: all time, then a range of days in a time zone, by aggregates alone. A zone that there is not, or a
+/// range that is none, has no rows of its own. The index is read a day further on both sides, since a day may begin
+/// twice; what is local decides. All clicks before the seventh column are counted: it is the time of the oldest that some
+/// instance still has, or else of its last word. Who is silent for ten seconds may have been taken out; who had
+/// clicks waiting then is believed to come back for a day.
+/// Parameters: code, zone, first day, last day ('' for the usual), without bots?, days at most, by hour too?
+constexpr const char* kLinkStatistics =
+    "WITH r AS MATERIALIZED (SELECT z.name, d.f, d.t, d.t - d.f + 1 BETWEEN 1 AND $6::int AS is_well "
+    "FROM time_zones AS z, "
+    "LATERAL (SELECT coalesce(nullif($4, '')::date, (now() AT TIME ZONE z.name)::date) AS t) AS u, "
+    "LATERAL (SELECT coalesce(nullif($3, '')::date, u.t - 29) AS f, u.t) AS d WHERE z.name = $2), "
+    "q AS MATERIALIZED (SELECT q.quarter, q.quarter AT TIME ZONE r.name AS local, "
+    "q.n - CASE WHEN $5::boolean THEN q.bots ELSE 0 END AS n, CASE WHEN $5::boolean THEN 0 ELSE q.bots END AS bots "
+    "FROM r JOIN click_quarters AS q ON q.domain = '' AND q.code = $1 "
+    "AND q.quarter >= (r.f - 1)::timestamp AT TIME ZONE r.name AND q.quarter < (r.t + 2)::timestamp AT TIME ZONE r.name "
+    "WHERE r.is_well AND (q.quarter AT TIME ZONE r.name)::date BETWEEN r.f AND r.t), "
+    "v AS MATERIALIZED (SELECT d.dim, d.val, sum(d.n - CASE WHEN $5::boolean THEN d.bots ELSE 0 END) AS n, "
+    "sum(CASE WHEN $5::boolean THEN 0 ELSE d.bots END) AS bots "
+    "FROM r JOIN click_daily AS d ON d.domain = '' AND d.code = $1 AND d.day BETWEEN r.f AND r.t "
+    "WHERE r.is_well GROUP BY d.dim, d.val) "
+    "SELECT l.deleted_at IS NOT NULL, l.owner, " TIME_TEXT("l.created_at") ", "
+    "coalesce(lv.total, 0), coalesce(lv.bots, 0), " TIME_TEXT("lv.last_at") ", "
+    "(SELECT " TIME_TEXT("coalesce(min(coalesce(j.oldest_at, j.reported_at)), (SELECT max(updated_at) FROM click_watermarks))") " "
+    "FROM click_journals AS j, (SELECT max(reported_at) AS at FROM click_journals) AS newest "
+    "WHERE j.reported_at > newest.at - CASE WHEN j.waiting > 0 THEN interval '1 day' ELSE interval '10 s' END), "
+    "r.name IS NOT NULL, coalesce(r.is_well, false), r.f, r.t, "
+    "(SELECT coalesce(sum(n), 0) FROM q), (SELECT coalesce(sum(bots), 0) FROM q), "
+    "(SELECT coalesce(json_agg(x), '[]') FROM (SELECT local::date AS date, " SUMS_OF_CLICKS " FROM q "
+    "GROUP BY 1 HAVING sum(n) > 0 ORDER BY 1) AS x), "
+    "CASE WHEN $7::boolean THEN (SELECT coalesce(json_agg(x), '[]') FROM (SELECT "
+    "to_char(date_trunc('hour', o.local), 'YYYY-MM-DD\"T\"HH24:MI') || CASE WHEN o.ahead < interval '0' THEN '-' ELSE '+' "
+    "END || to_char(greatest(o.ahead, -o.ahead), 'HH24:MI') AS hour, " SUMS_OF_CLICKS " "
+    "FROM (SELECT *, local - quarter AT TIME ZONE 'UTC' AS ahead FROM q) AS o "
+    "GROUP BY date_trunc('hour', o.local), o.ahead HAVING sum(n) > 0 ORDER BY min(o.quarter)) AS x) END, "
+    "(SELECT coalesce(json_agg(x), '[]') FROM (" VALUES_OF_CLICKS("referrer") ") AS x), "
+    "(SELECT coalesce(json_agg(x), '[]') FROM (" VALUES_OF_CLICKS("device") ") AS x), "
+    "(SELECT coalesce(json_agg(x), '[]') FROM (SELECT s.day AS date, count_visitors_v1(s.sketch) AS estimate "
+    "FROM r JOIN click_visitors AS s ON s.domain = '' AND s.code = $1 AND s.day BETWEEN r.f AND r.t WHERE r.is_well "
+    "ORDER BY 1) AS x) "
+    "FROM links AS l LEFT JOIN link_visits AS lv USING (domain, code) LEFT JOIN r ON true "
+    "WHERE l.domain = '' AND l.code = $1";
+
 /// One page of links. Parameters: where the last page ended (time, code), what their code, target or title contains
 /// (a pattern; '' for any), tags that they all have, their owner ('' for any), how many.
 #define LIST_LINKS(after, order)                                                                                 \
@@ -71,12 +119,7 @@ constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 
      "SELECT code, deleted_at IS NOT NULL, CASE WHEN deleted_at IS NULL THEN " PACKED_LINK " END "
      "FROM links WHERE domain = '' AND code = ANY($1::text[])"},
 
-    {Statement::LinkStatistics, Access::Read, "link_statistics",
-     "SELECT l.deleted_at IS NOT NULL, "
-     "to_char(l.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "
-     "coalesce(v.total, 0), "
-     "to_char(v.last_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), l.owner "
-     "FROM links l LEFT JOIN link_visits v USING (domain, code) WHERE l.domain = '' AND l.code = $1"},
+    {Statement::LinkStatistics, Access::Read, "link_statistics", kLinkStatistics},
 
     // Parameter: the link as record_of() writes it.
     {Statement::CreateLink, Access::Write, "create_link", INSERT_LINK LINK_RECORD("$1")},

@@ -196,27 +196,25 @@ function shape(name, attributes, text) {
   return made;
 }
 
-// Every day from the first to the last has its place, the days without a visit too.
-function everyDay(days) {
+// Every day of the range has its place, the days without a visit too.
+function everyDay(days, range) {
   const byDate = new Map(days.map((day) => [day.date, day.total]));
-  const dates = [...byDate.keys()].sort();
   const all = [];
-  const last = new Date(dates[dates.length - 1] + 'T00:00:00Z');
-  for (let at = new Date(dates[0] + 'T00:00:00Z'); at <= last && all.length < 366; at.setUTCDate(at.getUTCDate() + 1)) {
+  const last = new Date(range.to + 'T00:00:00Z');
+  for (let at = new Date(range.from + 'T00:00:00Z'); at <= last && all.length < 366; at.setUTCDate(at.getUTCDate() + 1)) {
     const date = at.toISOString().slice(0, 10);
     all.push({date, total: byDate.get(date) || 0});
   }
   return all;
 }
 
-function plot(days) {
-  if (!days || days.length === 0) return element('p', 'No visits yet.', 'note');
-  const all = everyDay(days);
+function plot(days, range) {
+  if (days.length === 0) return element('p', 'No visits in these days.', 'note');
+  const all = everyDay(days, range);
   const width = 640, height = 180, left = 44, bottom = 24, top = 8;
   const most = Math.max(1, ...all.map((day) => day.total));
-  const sum = all.reduce((total, day) => total + day.total, 0);
   const svg = shape('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img',
-    'aria-label': `${sum} visits from ${all[0].date} to ${all[all.length - 1].date}, at most ${most} a day`});
+    'aria-label': `${range.total} visits from ${all[0].date} to ${all[all.length - 1].date}, at most ${most} a day`});
   const base = height - bottom;
   for (const [value, y] of [[most, top], [0, base]]) {
     svg.append(shape('line', {x1: left, x2: width, y1: y, y2: y}));
@@ -252,17 +250,32 @@ function table(rows, caption) {
   return made;
 }
 
+// Days are those of whoever looks, where the service knows that time zone.
+async function readStats(link) {
+  const path = '/stats/' + link.shortCode;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  try {
+    return await call('GET', path + '?' + new URLSearchParams({tz: zone}));
+  } catch (problem) {
+    if (problem.status === 400) return call('GET', path);
+    throw problem;
+  }
+}
+
 async function showStats(link) {
   try {
-    const stats = await call('GET', '/stats/' + link.shortCode);
-    const summary = stats.visitsSummary || {};
+    const stats = await readStats(link);
+    const summary = stats.visitsSummary;
     $('stats').hidden = false;
     $('stats-title').textContent = 'Statistics of ' + link.shortCode;
-    const words = [(summary.total || 0) + ' visits'];
-    if (summary.bots !== undefined) words.push(summary.bots + ' of them by robots');
+    const words = [summary.total + ' visits'];
+    if (summary.bots > 0) words.push(summary.bots + ' of them by robots');
     if (stats.lastVisit) words.push('the last one ' + new Date(stats.lastVisit).toLocaleString());
     $('stats-summary').textContent = words.join(', ') + '.';
-    $('by-day').replaceChildren(plot(stats.byDay));
+    const visitors = stats.visitorsByDay.reduce((sum, day) => sum + day.estimate, 0);
+    const range = `${stats.range.from} to ${stats.range.to} (${stats.range.tz}): ${stats.range.total} visits, about ${visitors} visitors, each day's counted anew.`;
+    $('stats-range').textContent = range + (stats.freshAsOf ? ' Counted up to ' + new Date(stats.freshAsOf).toLocaleTimeString() + '.' : '');
+    $('by-day').replaceChildren(plot(stats.byDay, stats.range));
     $('referrers').replaceChildren(table(stats.referrers, 'Referrer'));
     $('devices').replaceChildren(table(stats.devices, 'Device'));
     $('stats').focus();
