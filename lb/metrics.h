@@ -41,6 +41,9 @@ struct alignas(64) PoolCounters {
   Counter retry_successes;
   Counter retries_delayed;  // for want of budget
   Gauge retry_budget;
+  Counter hedges;
+  Counter hedge_wins;
+  Counter hedges_withheld;  // for hedge.max
   Counter keys_assigned;
   Gauge in_flight;
   Gauge tunnels;

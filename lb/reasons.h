@@ -23,12 +23,13 @@ enum class AttemptResult : std::uint8_t {
   BadResponse,       // not HTTP/1.1 as we understand it
   Status,            // a status of retry.statuses
   Rescued,           // the server went out of service meanwhile, and another one could be asked
+  Outrun,            // another attempt at the same request answered first
   Cancelled,         // the client left, or another reason of ours
 };
-inline constexpr std::array<std::string_view, 14> kAttemptResults{
-    "ok",           "refused", "connect_timeout", "unreachable",        "closed_idle",
-    "undelivered",  "closed",  "reset",           "first_byte_timeout", "idle_timeout",
-    "bad_response", "status",  "rescued",         "cancelled"};
+inline constexpr std::array<std::string_view, 15> kAttemptResults{
+    "ok",      "refused", "connect_timeout",    "unreachable",  "closed_idle",  "undelivered",
+    "closed",  "reset",   "first_byte_timeout", "idle_timeout", "bad_response", "status",
+    "rescued", "outrun",  "cancelled"};
 
 constexpr std::string_view attempt_result_name(AttemptResult result) {
   return kAttemptResults[static_cast<std::size_t>(result)];
@@ -52,6 +53,7 @@ constexpr bool is_failure(AttemptResult result) {
     case AttemptResult::Undelivered:
     case AttemptResult::Status:
     case AttemptResult::Rescued:
+    case AttemptResult::Outrun:
     case AttemptResult::Cancelled:
       return false;
   }
@@ -76,6 +78,7 @@ constexpr bool costs_budget(AttemptResult result) {
     case AttemptResult::ClosedIdle:
     case AttemptResult::Undelivered:
     case AttemptResult::Rescued:
+    case AttemptResult::Outrun:
     case AttemptResult::Cancelled:
       return false;
   }

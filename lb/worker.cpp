@@ -19,6 +19,7 @@ struct Worker::Serving final : private ListenerUser {
                  .timeouts_first_byte = timeouts.add_class(),
                  .timeouts_idle = timeouts.add_class(),
                  .timeouts_wait = timeouts.add_class(),
+                 .timeouts_hedge = timeouts.add_class(),
                  .timeouts_tunnel = timeouts.add_class(),
                  .timeouts = settings.upstream,
                  .request_body_bytes_max = settings.limits.request_body_bytes,

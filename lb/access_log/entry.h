@@ -24,6 +24,7 @@ struct AttemptNote {
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds connect = kUnknownTime;     // where a connection was made for it
   std::chrono::nanoseconds first_byte = kUnknownTime;  // from its beginning to the response's head
+  bool is_hedge = false;
 };
 
 /// The attempts of a request: the first ones and the last one; those between are only counted.
@@ -35,8 +36,13 @@ class AttemptNotes {
     ++count_;
     return note = {.server = server};
   }
-  /// The last one; there must be one.
-  AttemptNote& last() { return notes_[(count_ < kKept ? count_ : kKept) - 1]; }
+  /// The one whose response was passed on; else the last. There must be one.
+  const AttemptNote& decisive() const {
+    for (const AttemptNote& note : kept()) {
+      if (note.result == AttemptResult::Ok) return note;
+    }
+    return kept().back();
+  }
   std::span<const AttemptNote> kept() const { return {notes_.data(), count_ < kKept ? count_ : kKept}; }
   std::size_t count() const { return count_; }
 

@@ -72,6 +72,7 @@ void append_attempts(std::string& out, const AttemptNotes& attempts) {
     append_ms(out, "connect_ms", attempt.connect);
     append_ms(out, "first_byte_ms", attempt.first_byte);
     append_text(out, "result", attempt_result_name(attempt.result));
+    if (attempt.is_hedge) out += ",\"hedge\":true";
     out += '}';
   }
   out += ']';
@@ -100,9 +101,9 @@ void append_json(std::string& out, const AccessEntry& entry, std::string_view se
   append_number(out, "bytes_out", entry.bytes_out);
   append_ms(out, "duration_ms", entry.duration);
   if (entry.attempts != nullptr && entry.attempts->count() > 0) {
-    const AttemptNote& last = entry.attempts->kept().back();
-    append_ms(out, "connect_ms", last.connect);
-    append_ms(out, "first_byte_ms", last.first_byte);
+    const AttemptNote& one = entry.attempts->decisive();
+    append_ms(out, "connect_ms", one.connect);
+    append_ms(out, "first_byte_ms", one.first_byte);
   }
   append_text(out, "outcome", entry.outcome);
   append_text_if_any(out, "reason", entry.reason);

@@ -75,6 +75,12 @@ void collect_pool(Scrape& scrape, const ServerPool& pool) {
   gauge("lb_retry_budget_tokens",
         "Retries that the budget had left after the last one; negative where it is overdrawn.",
         [](const PoolCounters& c) -> const Gauge& { return c.retry_budget; });
+  counter("lb_hedges_total", "Requests sent to a second server because the first one took long to answer.",
+          [](const PoolCounters& c) -> const Counter& { return c.hedges; });
+  counter("lb_hedge_wins_total", "Requests that the second server answered.",
+          [](const PoolCounters& c) -> const Counter& { return c.hedge_wins; });
+  counter("lb_hedges_withheld_total", "Requests that were not sent to a second server because hedge.max had been.",
+          [](const PoolCounters& c) -> const Counter& { return c.hedges_withheld; });
   counter("lb_idempotency_keys_assigned_total", "Requests that were given an Idempotency-Key.",
           [](const PoolCounters& c) -> const Counter& { return c.keys_assigned; });
   gauge("lb_requests_in_flight", "Requests that have begun and not ended.",

@@ -1,7 +1,11 @@
 #include "lb/config/pool_keys.h"
 
+#include "common/http/rules.h"
 #include "common/units.h"
+#include "lb/config/health_keys.h"
+#include "lb/config/values.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -13,41 +17,6 @@ namespace {
 constexpr std::string_view kServerAllowed = "host:port or [v6]:port";
 constexpr std::string_view kPolicyAllowed =
     "round_robin, least_requests, random, first, hash client_ip, hash path, hash header NAME, hash cookie NAME";
-constexpr std::string_view kStatusAllowed = "a status or range of them, such as 204 or 200-299";
-
-Wrong parse_status(std::vector<StatusRange>& ranges, std::string_view text) {
-  const auto number = [](std::string_view digits) {
-    int value = 0;
-    const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return problem == std::errc{} && end == digits.data() + digits.size() && value >= 100 && value <= 599 ? value : 0;
-  };
-  const auto dash = text.find('-');
-  const StatusRange range{number(text.substr(0, dash)), number(dash == text.npos ? text : text.substr(dash + 1))};
-  if (range.first == 0 || range.last < range.first) return "not a status";
-  ranges.push_back(range);
-  return std::nullopt;
-}
-
-std::vector<std::string> print_status(const std::vector<StatusRange>& ranges) {
-  std::vector<std::string> texts;
-  for (const StatusRange& range : ranges) {
-    const std::string first = std::to_string(range.first);
-    texts.push_back(range.first == range.last ? first : first + "-" + std::to_string(range.last));
-  }
-  return texts;
-}
-
-Keys::Added add_status(Keys& keys, std::string_view name, std::vector<StatusRange>& ranges, std::string_view help) {
-  return keys.add_list(
-      name, help, kStatusAllowed, [&ranges] { ranges.clear(); },
-      [&ranges](std::string_view text) { return parse_status(ranges, text); },
-      [&ranges] { return print_status(ranges); });
-}
-
-Wrong wrong_path(std::string_view path) {
-  if (path.front() == '/' && path.find_first_of(" \t\r\n#") == path.npos) return std::nullopt;
-  return "'" + std::string(path) + "' is not a path; allowed: a path such as /health";
-}
 
 /// A name or an address, with its port; names are resolved once all has been read.
 Wrong parse_authority(ServerSettings& server, std::string_view text) {
@@ -105,6 +74,32 @@ Wrong parse_policy(PolicySettings& policy, std::string_view text) {
   return at == 1 ? "hash by what?" : "no such policy";
 }
 
+/// `off`, `50ms`, `p95`.
+Wrong parse_hedge_after(HedgeSettings& hedge, std::string_view text) {
+  hedge.is_on = text != "off";
+  hedge.quantile = 0;
+  hedge.after = milliseconds(0);
+  if (!hedge.is_on) return std::nullopt;
+  if (text.starts_with('p')) {
+    double percent = 0;
+    const auto [end, problem] = std::from_chars(text.data() + 1, text.data() + text.size(), percent);
+    if (problem != std::errc{} || end != text.data() + text.size() || percent < 50 || percent > 99.9) {
+      return "not a quantile from p50 to p99.9";
+    }
+    hedge.quantile = percent / 100;
+    return std::nullopt;
+  }
+  const auto after = parse_duration(text);
+  if (!after || *after < 1ms || *after > 60s) return "not a duration from 1ms to 60s";
+  hedge.after = *after;
+  return std::nullopt;
+}
+
+std::string print_hedge_after(const HedgeSettings& hedge) {
+  if (!hedge.is_on) return "off";
+  return hedge.quantile == 0 ? print_duration(hedge.after) : fmt::format("p{:g}", hedge.quantile * 100);
+}
+
 struct QueueView {
   PoolSettings& pool;
 };
@@ -117,11 +112,9 @@ struct HeadersView {
 
 void describe(Keys& keys, FieldRules& rules);
 void describe(Keys& keys, ServerSettings& server);
-void describe(Keys& keys, HealthSettings& health);
-void describe(Keys& keys, PassiveSettings& passive);
 void describe(Keys& keys, BudgetSettings& budget);
-void describe(Keys& keys, IdempotencyProbeSettings& probe);
 void describe(Keys& keys, RetrySettings& retry);
+void describe(Keys& keys, HedgeSettings& hedge);
 void describe(Keys& keys, ResponseSettings& response);
 void describe(Keys& keys, ConnectionSettings& connections);
 
@@ -153,78 +146,9 @@ void describe(Keys& keys, ServerSettings& server) {
   keys.add("backup", server.is_backup, "gets requests only while no other is healthy");
 }
 
-void describe(Keys& keys, HealthSettings& health) {
-  keys.add("uri", health.uri, "path of a probe; left out: no active checks").check([&health]() -> Wrong {
-    return health.uri.empty() ? std::nullopt : wrong_path(health.uri);
-  });
-  keys.add_choice<std::string>("method", health.method, "method of a probe",
-                               {{"GET", "GET"}, {"HEAD", "HEAD"}, {"OPTIONS", "OPTIONS"}});
-  keys.add("host", health.host, "Host of a probe; left out: the server's address");
-  keys.add("interval", health.interval, "time between two probes of a server", 10ms, 3'600'000ms);
-  keys.add("timeout", health.timeout, "a probe without an answer fails after this", 1ms, 60'000ms);
-  keys.add("passes", health.passes, "so many passes in a row make a server healthy", 1U, 100U);
-  keys.add("fails", health.fails, "so many fails in a row make it unhealthy", 1U, 100U);
-  add_status(keys, "status", health.status, "the statuses of a pass");
-  keys.add("body", health.body, "text that the first 16 KiB of the answer's body must contain");
-  keys.add("port", health.port, "port of a probe; 0: the server's own", 0, 65535);
-  keys.add_pairs(
-          "headers", "fields of a probe", "a map of names to values", [&health] { health.fields.clear_set(); },
-          [&health](std::string_view name, std::string_view value) { return health.fields.set(name, value); },
-          [&health] { return health.fields.fields_set(); })
-      .secret();
-  keys.add_scalar(
-      "follow_redirects", "a redirect is an answer like any other, and not followed: it would ask somebody else", "no",
-      [](std::string_view text) -> Wrong {
-        if (text == "no" || text == "false") return std::nullopt;
-        return "redirects are never followed: name the last one's path as health.uri, or take 300-399 into "
-               "health.status";
-      },
-      [] { return "no"; });
-  keys.add("stall_after", health.stall_after,
-           "a server that owes answers and has sent no byte for so long (or for 3 times its p99, up to 1 s, where that "
-           "is more) while others of its pool go on is probed at once, and that probe alone decides; 0: never",
-           0ms, 60'000ms);
-  keys.add("stall_timeout", health.stall_timeout,
-           "time-out of that probe (or 4 times what the last passing probe took, where that is more)", 10ms, 60'000ms);
-}
-
-void describe(Keys& keys, PassiveSettings& passive) {
-  keys.add(
-      "max_fails", passive.max_fails,
-      "so many failed attempts within fail_window eject a server (a refused connection does by itself); 0: none do", 0U,
-      1000U);
-  keys.add("fail_window", passive.fail_window, "how long a failed attempt counts", 100ms, 3'600'000ms);
-  keys.add("eject_for", passive.eject_for,
-           "length of the first ejection, up to a tenth more or less; each one in a row is twice as long", 10ms,
-           3'600'000ms);
-  keys.add("eject_max", passive.eject_max, "length of the longest ejection", 10ms, 3'600'000ms);
-  keys.add_percent(
-      "max_ejected", passive.max_ejected_percent,
-      "share of the servers that may be ejected at a time, one in any case; the last that may get requests "
-      "never is. Refused connections eject beyond it",
-      0, 100);
-  add_status(keys, "statuses", passive.statuses, "answers that count as failures; the empty list: none");
-  keys.add("latency", passive.latency, "an answer whose head takes longer counts as a failure; 0: none does", 0ms,
-           3'600'000ms);
-}
-
 void describe(Keys& keys, BudgetSettings& budget) {
   keys.add_percent("ratio", budget.percent, "retries beside the requests of the last 10 s", 0, 1000);
   keys.add("min_per_second", budget.min_per_second, "and so many a second in any case", 0U, 1'000'000U);
-}
-
-void describe(Keys& keys, IdempotencyProbeSettings& probe) {
-  keys.add("uri", probe.uri, "path of the POST; left out: nobody is asked").check([&probe]() -> Wrong {
-    return probe.uri.empty() ? std::nullopt : wrong_path(probe.uri);
-  });
-  keys.add("body", probe.body, "its body; something that may be executed once at each start");
-  keys.add_pairs(
-          "headers", "its fields; Content-Type is application/json where it is not among them",
-          "a map of names to values", [&probe] { probe.fields.clear_set(); },
-          [&probe](std::string_view name, std::string_view value) { return probe.fields.set(name, value); },
-          [&probe] { return probe.fields.fields_set(); })
-      .secret();
-  keys.add("timeout", probe.timeout, "each answer has so long to come", 1ms, 60'000ms);
 }
 
 void describe(Keys& keys, RetrySettings& retry) {
@@ -249,6 +173,30 @@ void describe(Keys& keys, RetrySettings& retry) {
   add_status(keys, "statuses", retry.statuses, "answers without Retry-After that are tried elsewhere");
   keys.add_size("body_buffer", retry.body_buffer_bytes, "a request's body is kept up to this for another attempt", 0,
                 16_MiB);
+}
+
+void describe(Keys& keys, HedgeSettings& hedge) {
+  keys.add_scalar(
+      "after",
+      "an attempt that has not begun to be answered after so long is made at a second server too; off: none is",
+      "off, a duration such as 50ms, or a quantile from p50 to p99.9 of the pool's times to the first byte",
+      [&hedge](std::string_view text) { return parse_hedge_after(hedge, text); },
+      [&hedge] { return print_hedge_after(hedge); });
+  keys.add_percent("max", hedge.max_percent, "hedges beside the requests that may be hedged, in each worker", 1, 100);
+  keys.add_list(
+      "methods", "requests that may be hedged; what two servers do at the same time must be as good as once",
+      "GET, HEAD, OPTIONS, PUT, DELETE", [&hedge] { hedge.methods.clear(); },
+      [&hedge](std::string_view text) -> Wrong {
+        const Method method = method_from(text);
+        if (method == Method::Other || !is_idempotent(method)) return "not an idempotent method";
+        hedge.methods.push_back(method);
+        return std::nullopt;
+      },
+      [&hedge] {
+        std::vector<std::string> names;
+        for (const Method method : hedge.methods) names.emplace_back(method_name(method));
+        return names;
+      });
 }
 
 void describe(Keys& keys, ResponseSettings& response) {
@@ -311,6 +259,8 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
   keys.section("health", pool.health, "active checks");
   keys.section("passive", pool.passive, "failures that clients meet");
   keys.section("retry", pool.retry, "when an attempt fails");
+  keys.section("hedge", pool.hedge,
+               "a second attempt beside one that is slow; whoever begins to answer first is heard");
   keys.section("response", pool.response, "holding responses");
   HeadersView headers{pool};
   keys.section("headers", headers,

@@ -102,23 +102,20 @@ Phase Exchange::begin_attempt(Server& server) {
   }
   const bool was_closed_idle = failure_ == AttemptResult::ClosedIdle;
   failure_.reset();
-  is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = is_upgraded_ = false;
-  attempt_ns_ = attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime();
-  if (context_.is_logged) notes_.add(server.name());
-  Endpoint& endpoint = share_->endpoint(server);
-  endpoint.counters().in_flight.add(1);
+  is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = is_upgraded_ = is_hedge_answer_ = false;
+  attempt_.begin(*share_, server, attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime(), note_of(server));
   // Where one kept connection turned out to be closed, the others may be too: the next attempt is made on a new one.
-  while (!was_closed_idle && (connection_ = endpoint.take_idle()) != nullptr) {
-    // What can't be repeated is not risked on a connection that the kernel knows to be closed.
-    if (request_.is_repeatable() || !connection_->is_stale()) return send_request();
-    endpoint.drop(std::move(connection_));
-  }
-  connection_ = endpoint.make();
-  if (const auto failed = connection_->connect(*this)) return after_failure(*failed);
+  // What can't be repeated is not risked on a connection that the kernel knows to be closed.
+  if (!was_closed_idle && attempt_.take_idle(!request_.is_repeatable())) return send_request();
+  if (const auto failed = attempt_.connect(*this)) return after_failure(*failed);
   const std::size_t servers_left = share_->policy.untried_count(tried_) + 1;
   const auto left = std::chrono::milliseconds(deadline_ - context_.loop.now());
   context_.timeouts_connect.arm(timeout_, connect_timeout(context_.timeouts.connect, left, servers_left));
   return Phase::Connecting;
+}
+
+AttemptNote* Exchange::note_of(const Server& server) {
+  return context_.is_logged ? &notes_.add(server.name()) : nullptr;
 }
 
 Phase Exchange::connecting() {
@@ -128,31 +125,85 @@ Phase Exchange::connecting() {
 }
 
 Phase Exchange::send_request() {
-  Endpoint& endpoint = connection_->endpoint();
-  endpoint.counters().requests.add();
-  connection_->begin(*this, {.method = request_.method(),
-                             .upgrade = !request_.upgrade().empty(),
-                             .wants_proof = share_->settings.retry.prove_undelivered && !request_.is_repeatable()});
-  // Where it does not go out the connection is broken, and reading from it will tell how.
-  static_cast<void>(request_.send(*connection_));
-  if (!request_.is_complete()) taker_->want_request_body(connection_->unsent_bytes() <= kUnsentMax);
+  attempt_.send(request_, *this);
+  if (!request_.is_complete()) taker_->want_request_body(attempt_.connection().unsent_bytes() <= kUnsentMax);
   arm_waiting();
+  plan_hedge();
   return Phase::Waiting;
 }
 
 /// The server's time runs while it has all of the request, or something of it that it does not take.
 void Exchange::arm_waiting() {
-  if (phase_ == Phase::Responding || phase_ == Phase::Holding || phase_ == Phase::Tunnelling || connection_ == nullptr)
-    return;
+  if (phase_ == Phase::Responding || phase_ == Phase::Holding || phase_ == Phase::Tunnelling) return;
+  if (!attempt_.is_under_way()) return;
   if (request_.awaits_continue()) {
     context_.timeouts_wait.arm(timeout_, kContinueWait);
-  } else if (request_.is_complete() || connection_->unsent_bytes() > 0) {
-    const auto per_try = share_->settings.retry.per_try;
-    context_.timeouts_first_byte.arm(
-        timeout_, per_try.count() > 0 ? std::min(per_try, context_.timeouts.first_byte) : context_.timeouts.first_byte);
+  } else if (request_.is_complete() || attempt_.connection().unsent_bytes() > 0) {
+    context_.timeouts_first_byte.arm(timeout_, timeout_first_byte());
   } else {
     timeout_.disarm();
   }
+}
+
+std::chrono::milliseconds Exchange::timeout_first_byte() const {
+  const auto per_try = share_->settings.retry.per_try;
+  return per_try.count() > 0 ? std::min(per_try, context_.timeouts.first_byte) : context_.timeouts.first_byte;
+}
+
+// --- A second one beside it ----------------------------------------------------------------------------------------
+
+/// Of a first attempt alone: a hedge is for a server that is slow, and after a failure there is enough load already.
+void Exchange::plan_hedge() {
+  if (!is_hedged_ || attempts_ != 1) return;
+  const auto after = share_->hedges.after(context_.loop.now());
+  if (after) hedge_.plan(*after - std::chrono::floor<std::chrono::milliseconds>(attempt_.age()));
+}
+
+void Exchange::on_hedge_due() {
+  if (phase_ != Phase::Waiting || !request_.is_complete() || !request_.is_body_whole()) return;
+  if (share_->queue.must_wait() || !share_->policy.has_untried(tried_)) return;
+  if (!share_->hedges.take()) return share_->counters.hedges_withheld.add();
+  const Pick picked = share_->policy.pick({.tried = tried_, .key = key_});
+  if (picked.server == nullptr || picked.is_repeat || !picked.server->take_slot()) return;
+  tried_[picked.server->index()] = 1;
+  share_->counters.hedges.add();
+  AttemptNote* const note = note_of(*picked.server);
+  if (note != nullptr) note->is_hedge = true;
+  hedge_.begin(*share_, *picked.server, request_, note);
+}
+
+/// The first attempt has begun to answer: its hedge is not needed, and its server was not tried.
+void Exchange::end_hedge() {
+  if (hedge_.is_under_way()) tried_[hedge_.attempt().server().index()] = 0;
+  hedge_.end(AttemptResult::Outrun);
+}
+
+void Exchange::on_hedge_answer(const ResponseHead& head) {
+  // It would have taken longer still: left out, the slowest would be missing among those that hedge.after goes by.
+  attempt_.counters().first_byte.add(attempt_.age());
+  end_attempt(AttemptResult::Outrun);
+  attempt_ = hedge_.take(*this);
+  is_hedge_answer_ = true;
+  on_head(head);
+}
+
+/// The first attempt has failed: the other one is what there is.
+Phase Exchange::go_on_with_hedge(AttemptResult result) {
+  ++attempts_;
+  share_->counters.retries[static_cast<std::size_t>(result)].add();
+  failure_.reset();
+  is_connected_ = hedge_.is_connected();
+  attempt_ = hedge_.take(*this);
+  is_hedge_answer_ = true;
+  const auto left = [this](std::chrono::milliseconds limit) {
+    return limit - std::chrono::floor<std::chrono::milliseconds>(attempt_.age());
+  };
+  if (is_connected_) {
+    context_.timeouts_first_byte.arm(timeout_, left(timeout_first_byte()));
+    return Phase::Waiting;
+  }
+  context_.timeouts_connect.arm(timeout_, left(context_.timeouts.connect));
+  return Phase::Connecting;
 }
 
 // --- Its end -------------------------------------------------------------------------------------------------------
@@ -161,31 +212,16 @@ Phase Exchange::after_failure(AttemptResult result) {
   failure_ = result;  // begin_attempt() counts the retry by it
   end_attempt(result);
   if (result != AttemptResult::Status) last_error_ = local_error_of(result);
+  if (hedge_.is_under_way()) return go_on_with_hedge(result);
+  hedge_.end(AttemptResult::Cancelled);
   if (!may_retry(retry_facts(result))) return give_up(last_error_);
   // An attempt that fails before it leaves Picking goes on there: advance() sees no change, so step on by hand.
   return phase_ == Phase::Picking ? pick() : Phase::Picking;
 }
 
-/// Lets go of the connection and counts how it went.
 void Exchange::end_attempt(AttemptResult result) {
   timeout_.disarm();
-  if (connection_ == nullptr) return;
-  if (context_.is_logged) {
-    notes_.last().result = result;
-    notes_.last().duration = since_attempt();
-  }
-  Endpoint& endpoint = connection_->endpoint();
-  endpoint.counters().attempts[static_cast<std::size_t>(result)].add();
-  endpoint.counters().in_flight.add(-1);
-  const bool is_complete = result == AttemptResult::Ok || result == AttemptResult::Status;
-  if (is_complete && request_.is_complete() && connection_->is_reusable() && connection_->unsent_bytes() == 0) {
-    endpoint.give(std::move(connection_));
-  } else {
-    endpoint.drop(std::move(connection_));
-  }
-  endpoint.server().free_slot();
-  share_->queue.pass_on(is_complete ? 2 : 1);
-  if (is_failure(result)) context_.tell_failure(context_.teller);
+  attempt_.end(context_, result, request_.is_complete());
 }
 
 RetryFacts Exchange::retry_facts(AttemptResult result) const {

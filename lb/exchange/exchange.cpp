@@ -3,17 +3,16 @@
 #include "common/assert.h"
 #include "common/http/rules.h"
 #include "common/http/writer.h"
-#include "lb/health/passive.h"
 #include "lb/routing/client_address.h"
 
 #include <utility>
 
 namespace holdfast::lb {
 Exchange::Exchange(ExchangeContext& context)
-    : context_(context), timeout_(Timeout::calling<&Exchange::on_timeout>(this)) {}
+    : context_(context), timeout_(Timeout::calling<&Exchange::on_timeout>(this)), hedge_(context, *this) {}
 
 void Exchange::reset() {
-  HF_ASSERT(phase_ == Phase::Done && connection_ == nullptr);
+  HF_ASSERT(phase_ == Phase::Done && !attempt_.is_under_way() && !hedge_.is_under_way());
   timeout_.disarm();
   taker_ = nullptr;
   share_ = nullptr;
@@ -59,6 +58,8 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   share.counters.requests.add();
   share.counters.in_flight.add(1);
   share.budget.on_request(since_);
+  is_hedged_ = share.hedges.is_on() && share.hedges.takes(head.method) && request_.upgrade().empty();
+  if (is_hedged_) share.hedges.on_request();
   if (request_.has_assigned_key()) share.counters.keys_assigned.add();
 }
 
@@ -79,7 +80,8 @@ void Exchange::on_request_body(std::string_view bytes) {
     case Phase::Waiting:
     case Phase::Holding:
     case Phase::Responding:
-      if (connection_ != nullptr && !is_response_complete_) on_forwarded(request_.forward(*connection_, bytes));
+      if (attempt_.is_under_way() && !is_response_complete_)
+        on_forwarded(request_.forward(attempt_.connection(), bytes));
       break;
     case Phase::Tunnelling:
     case Phase::Done:
@@ -89,9 +91,9 @@ void Exchange::on_request_body(std::string_view bytes) {
 
 void Exchange::on_request_end(std::span<const Field> trailers) {
   request_.complete(trailers);
-  if (connection_ == nullptr || phase_ == Phase::Connecting || phase_ == Phase::Done || phase_ == Phase::Picking)
+  if (!attempt_.is_under_way() || phase_ == Phase::Connecting || phase_ == Phase::Done || phase_ == Phase::Picking)
     return;
-  if (!is_response_complete_) on_forwarded(request_.forward_end(*connection_));
+  if (!is_response_complete_) on_forwarded(request_.forward_end(attempt_.connection()));
   arm_waiting();
 }
 
@@ -106,29 +108,29 @@ void Exchange::on_client_stalled() {
 }
 
 void Exchange::on_client_drained() {
-  if (connection_ == nullptr) return;
+  if (!attempt_.is_under_way()) return;
   if (phase_ == Phase::Responding) {
-    connection_->resume();
+    attempt_.connection().resume();
     context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
   } else if (phase_ == Phase::Tunnelling && !is_response_complete_) {
-    connection_->resume();
+    attempt_.connection().resume();
   }
 }
 
 void Exchange::on_tunnel_bytes(std::string_view bytes) {
   if (phase_ != Phase::Tunnelling || failure_) return;
   context_.timeouts_tunnel.arm(timeout_, context_.timeouts.tunnel);
-  if (!connection_->write({bytes})) {
+  if (!attempt_.connection().write({bytes})) {
     failure_ = AttemptResult::Reset;
     return advance();
   }
-  if (connection_->unsent_bytes() > kUnsentMax) taker_->want_request_body(false);
+  if (attempt_.connection().unsent_bytes() > kUnsentMax) taker_->want_request_body(false);
 }
 
 void Exchange::on_tunnel_bytes_end() {
   if (phase_ != Phase::Tunnelling) return;
   has_client_ended_ = true;
-  connection_->finish_writing();
+  attempt_.connection().finish_writing();
   advance();
 }
 
@@ -136,7 +138,7 @@ void Exchange::on_tunnel_bytes_end() {
 
 void Exchange::on_connected() {
   is_connected_ = true;
-  if (context_.is_logged) notes_.last().connect = since_attempt();
+  attempt_.note_connected();
   advance();
 }
 
@@ -153,19 +155,15 @@ void Exchange::on_interim(const ResponseHead& head) {
 
 void Exchange::on_head(const ResponseHead& head) {
   if (phase_ != Phase::Waiting) return;
-  ServerCounters& counters = connection_->endpoint().counters();
-  const auto first_byte = since_attempt();
-  counters.first_byte.add(first_byte);
-  if (context_.is_logged) notes_.last().first_byte = first_byte;
-  counters.responses[static_cast<std::size_t>(head.status / 100 - 1)].add();
+  end_hedge();
+  attempt_.count_head(context_, head);
   response_.start(head, {.chunked = !request_.is_http10(), .trailers = request_.takes_trailers()},
                   {.date = context_.date, .request_id = request_.id(), .rules = &share_->settings.response_fields},
                   share_->settings.response);
-  const BadAnswer judged = judge_answer(share_->settings.passive, head.status, first_byte);
-  if (judged == BadAnswer::Status) counters.bad_statuses.add();
-  if (judged == BadAnswer::Slow) counters.slow_responses.add();
-  if (response_.says_draining()) counters.said_draining.add();
-  if (response_.says_draining() || judged != BadAnswer::None) context_.tell_failure(context_.teller);
+  if (response_.says_draining()) {
+    attempt_.counters().said_draining.add();
+    context_.tell_failure(context_.teller);
+  }
   has_head_ = true;
   advance();
 }
@@ -180,7 +178,7 @@ void Exchange::on_body(std::string_view bytes) {
     if (!taker_->write_response({bytes})) {
       is_client_gone_ = true;
     } else if (taker_->unsent_bytes() > kUnsentMax) {
-      connection_->pause();
+      attempt_.connection().pause();
     }
   }
   advance();
@@ -211,9 +209,9 @@ void Exchange::on_tunnel_end() {
 
 void Exchange::on_server_out() {
   const bool is_under_way = phase_ == Phase::Connecting || phase_ == Phase::Waiting || phase_ == Phase::Holding;
-  if (!is_under_way || failure_ || !share_->policy.has_available() || !may_retry(retry_facts(AttemptResult::Rescued))) {
-    return;
-  }
+  if (!is_under_way || failure_) return;
+  const bool may_go_on = share_->policy.has_available() && may_retry(retry_facts(AttemptResult::Rescued));
+  if (!may_go_on && !hedge_.is_under_way()) return;
   failure_ = AttemptResult::Rescued;
   advance();
 }
@@ -370,7 +368,8 @@ Phase Exchange::responding() {
 /// Ends when both sides have ended, or one has broken off.
 Phase Exchange::tunnelling() {
   if (failure_) return finish(Outcome::Tunnelled, Afterwards::Reset);
-  if (!is_response_complete_ || !has_client_ended_ || connection_->unsent_bytes() > 0) return Phase::Tunnelling;
+  if (!is_response_complete_ || !has_client_ended_ || attempt_.connection().unsent_bytes() > 0)
+    return Phase::Tunnelling;
   return finish(Outcome::Tunnelled, Afterwards::Close);
 }
 
@@ -407,6 +406,7 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
   share_->queue.pass_on(1);
   if (phase_ == Phase::Tunnelling) share_->counters.tunnels.add(-1);
   const bool is_well = outcome == Outcome::Answered || outcome == Outcome::Tunnelled;
+  hedge_.end(AttemptResult::Cancelled);
   end_attempt(is_well ? AttemptResult::Ok : AttemptResult::Cancelled);
   outcome_ = outcome;
   ended_ns_ = uv_hrtime();
@@ -419,6 +419,7 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
     counters.duration[status / 100 - 1].add(std::chrono::nanoseconds(ended_ns_ - started_ns_));
   }
   if (outcome == Outcome::Answered && attempts_ > 1) counters.retry_successes.add();
+  if (outcome == Outcome::Answered && is_hedge_answer_) counters.hedge_wins.add();
   std::exchange(taker_, nullptr)->on_exchange_done(after);
   return Phase::Done;
 }
@@ -435,7 +436,7 @@ Afterwards Exchange::afterwards() const {
 void Exchange::on_forwarded(const Result<void>& sent) {
   // A server that no longer takes the body may still have answered: its response, or its end, is yet to be read.
   if (!sent) return;
-  if (connection_->unsent_bytes() > kUnsentMax) taker_->want_request_body(false);
+  if (attempt_.connection().unsent_bytes() > kUnsentMax) taker_->want_request_body(false);
   if (phase_ == Phase::Waiting) arm_waiting();
 }
 
@@ -456,7 +457,7 @@ void Exchange::send_body_piece(std::string_view bytes) {
   if (!response_.send_piece(*taker_, bytes)) {
     is_client_gone_ = true;
   } else if (taker_->unsent_bytes() > kUnsentMax) {
-    connection_->pause();
+    attempt_.connection().pause();
     timeout_.disarm();  // it is the client who does not go on: its own time-out runs
   } else {
     context_.timeouts_idle.arm(timeout_, context_.timeouts.idle);
@@ -481,7 +482,8 @@ std::string Exchange::line() const {
   text += phase_name(phase_);
   text += " since=" + std::to_string((context_.loop.now() - since_).count()) + "ms";
   text += " attempt=" + std::to_string(attempts_);
-  if (connection_ != nullptr) text += " server=" + connection_->endpoint().server().name();
+  if (attempt_.is_under_way()) text += " server=" + attempt_.server().name();
+  if (hedge_.is_under_way()) text += " hedge=" + hedge_.attempt().server().name();
   return text;
 }
 

@@ -4,9 +4,10 @@
 #pragma once
 
 #include "common/loop/timeouts.h"
-#include "common/memory/pool.h"
 #include "lb/access_log/entry.h"
-#include "lb/exchange/forward.h"
+#include "lb/exchange/attempt.h"
+#include "lb/exchange/context.h"
+#include "lb/exchange/hedge.h"
 #include "lb/exchange/incoming_response.h"
 #include "lb/exchange/local_response.h"
 #include "lb/exchange/outgoing_request.h"
@@ -24,30 +25,7 @@
 
 namespace holdfast::lb {
 
-class Exchange;
-
-/// What all exchanges of a worker share. Built by the worker, outlives them.
-struct ExchangeContext {
-  Loop& loop;
-  TimeoutClass& timeouts_connect;
-  TimeoutClass& timeouts_first_byte;
-  TimeoutClass& timeouts_idle;
-  TimeoutClass& timeouts_wait;
-  TimeoutClass& timeouts_tunnel;
-  const UpstreamTimeouts& timeouts;
-  std::size_t request_body_bytes_max;
-  std::size_t worker;
-  DateField date;
-  RequestIds request_ids;
-  std::minstd_rand dice;
-  /// Tells the control thread that a server failed. Cheap; calls between two turns are one.
-  void (*tell_failure)(void* worker);
-  void* teller;
-  Pool<Exchange>* unused = nullptr;
-  bool is_logged = false;  // somebody will describe() the exchanges
-};
-
-class Exchange final : public Waiter, private ResponseReceiver {
+class Exchange final : public Waiter, private ResponseReceiver, private HedgeUser {
  public:
   explicit Exchange(ExchangeContext& context);
   /// As good as new, for the next use. Only when Done.
@@ -97,6 +75,8 @@ class Exchange final : public Waiter, private ResponseReceiver {
   void on_server_out() override;
   void on_failed(AttemptResult result) override;
   void on_request_drained() override;
+  void on_hedge_due() override;
+  void on_hedge_answer(const ResponseHead& head) override;
   // From the queue and the clock.
   void on_wake() override;
   void on_timeout();
@@ -111,6 +91,11 @@ class Exchange final : public Waiter, private ResponseReceiver {
   Phase connecting();
   Phase send_request();
   void arm_waiting();
+  std::chrono::milliseconds timeout_first_byte() const;
+  AttemptNote* note_of(const Server& server);
+  void plan_hedge();
+  void end_hedge();
+  Phase go_on_with_hedge(AttemptResult result);
   Phase after_failure(AttemptResult result);
   void end_attempt(AttemptResult result);
   RetryFacts retry_facts(AttemptResult result) const;
@@ -128,7 +113,6 @@ class Exchange final : public Waiter, private ResponseReceiver {
   void send_body_piece(std::string_view bytes);
   void give_continue();
   Afterwards afterwards() const;
-  std::chrono::nanoseconds since_attempt() const { return std::chrono::nanoseconds(uv_hrtime() - attempt_ns_); }
 
   /// Past this many unsent bytes the other side is not read from until they are gone.
   static constexpr std::size_t kUnsentMax = 64 * 1024;
@@ -152,9 +136,11 @@ class Exchange final : public Waiter, private ResponseReceiver {
   unsigned rounds_ = 0;  // how often all servers had been tried
   bool has_paused_ = false;
   LocalError last_error_ = LocalError::DestinationUnavailable;
-  std::unique_ptr<UpstreamConnection> connection_;
-  std::uint64_t attempt_ns_ = 0;
+  Attempt attempt_;  // the one whose response is taken
   Timeout timeout_;
+  Hedge hedge_;             // planned or under way in phase Waiting alone
+  bool is_hedged_ = false;  // it may be, as far as its method goes
+  bool is_hedge_answer_ = false;
 
   IncomingResponse response_;  // of this attempt
   IncomingResponse saved_;     // the last whole answer with a status of retry.statuses, for want of a better one

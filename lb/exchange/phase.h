@@ -6,6 +6,7 @@
 //    │  └── Queued ◀─ (Picking)      └──▶ Responding                   │
 //    └──▶ Waiting (an idle connection)                any ──▶ Done ────┘
 //         Waiting ──▶ Tunnelling ──▶ Done
+//         Waiting ──▶ Connecting (the attempt failed, and its hedge is still on its way)
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ constexpr bool is_edge(Phase from, Phase to) {
     case Phase::Connecting:
       return to == Phase::Picking || to == Phase::Waiting;
     case Phase::Waiting:
-      return to == Phase::Picking || to == Phase::Holding || to == Phase::Responding || to == Phase::Tunnelling;
+      return to == Phase::Picking || to == Phase::Connecting || to == Phase::Holding || to == Phase::Responding ||
+             to == Phase::Tunnelling;
     case Phase::Holding:
       return to == Phase::Picking || to == Phase::Responding;
     case Phase::Responding:

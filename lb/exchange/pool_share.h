@@ -4,6 +4,7 @@
 
 #include "lb/balance/policy.h"
 #include "lb/balance/queue.h"
+#include "lb/exchange/hedge_plan.h"
 #include "lb/exchange/retry_budget.h"
 #include "lb/upstream/endpoint.h"
 
@@ -20,7 +21,8 @@ struct PoolShare {
         counters(pool->counters(worker)),
         policy(*pool, worker, worker_count),
         queue(loop, timeouts, *pool, worker),
-        budget(settings.retry.budget) {}
+        budget(settings.retry.budget),
+        hedges(*pool, worker) {}
 
   Endpoint& endpoint(const Server& server) { return *endpoints[server.index()]; }
 
@@ -30,6 +32,7 @@ struct PoolShare {
   Balancer policy;
   WaitQueue queue;
   RetryBudget budget;
+  HedgePlan hedges;
   std::vector<std::unique_ptr<Endpoint>> endpoints;  // by the server's index
 };
 

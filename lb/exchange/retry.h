@@ -51,6 +51,7 @@ constexpr bool may_retry(const RetryFacts& facts) {
     case AttemptResult::Status:
       return facts.is_repeatable && !facts.has_retry_after && facts.has_untried;
     case AttemptResult::Ok:
+    case AttemptResult::Outrun:
     case AttemptResult::Cancelled:
       return false;
   }

@@ -5,6 +5,7 @@
 #include "lb/health/passive.h"
 #include "lb/health/prober.h"
 #include "lb/health/stall.h"
+#include "lb/pool/recent_latency.h"
 
 #include <chrono>
 #include <functional>

@@ -18,19 +18,6 @@ ServerActivity activity_of(const Server& server) {
   return activity;
 }
 
-void RecentLatency::turn(const HistogramSnapshot& all, TimePoint now) {
-  older_ = newer_;
-  newer_ = all;
-  turned_ = now;
-}
-
-std::chrono::milliseconds RecentLatency::quantile(const HistogramSnapshot& all, double share) const {
-  HistogramSnapshot recent = all;
-  for (std::size_t i = 0; i < recent.buckets.size(); ++i) recent.buckets[i] -= older_.buckets[i];
-  const double seconds = (recent.count() >= kEnough ? recent : all).quantile(share);
-  return std::chrono::milliseconds(static_cast<long>(seconds * 1e3));
-}
-
 std::chrono::milliseconds unusual_silence(std::chrono::milliseconds p99, std::chrono::milliseconds least) {
   return std::clamp(3 * p99, least, std::max(least, std::chrono::milliseconds(1000)));
 }

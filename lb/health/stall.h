@@ -7,7 +7,6 @@
 #pragma once
 
 #include "common/loop/loop.h"
-#include "common/metrics/histogram.h"
 #include "lb/pool/server.h"
 
 #include <algorithm>
@@ -35,23 +34,6 @@ ServerActivity activity_of(const Server& server);
 inline bool goes_on_beside(const ServerActivity& other, std::chrono::milliseconds silence, TimePoint now) {
   return 2 * other.silence(now) < silence;
 }
-
-/// The latencies of the last 15 to 30 seconds, of a histogram that only grows.
-class RecentLatency {
- public:
-  /// True where it is time to turn().
-  bool is_due(TimePoint now) const { return now >= turned_ + kWindow; }
-  void turn(const HistogramSnapshot& all, TimePoint now);
-  /// The `share` quantile of what has been added lately; of everything where that is too little to tell.
-  std::chrono::milliseconds quantile(const HistogramSnapshot& all, double share) const;
-
- private:
-  static constexpr std::chrono::milliseconds kWindow{15'000};
-  static constexpr std::uint64_t kEnough = 20;
-  HistogramSnapshot older_;  // begins the window
-  HistogramSnapshot newer_;  // will begin the next
-  TimePoint turned_{};
-};
 
 /// How long a silence is unusual: three times what its slowest answers take, between `least` and a second. Past that
 /// the ordinary probes would tell as well.

@@ -2,6 +2,7 @@
 // The defaults stand here; lb/config describes every key.
 #pragma once
 
+#include "common/http/head.h"
 #include "common/net/address.h"
 #include "lb/pool/field_rules.h"
 
@@ -74,6 +75,15 @@ struct RetrySettings {
   std::size_t body_buffer_bytes = 64 * 1024;
 };
 
+/// A second attempt at another server while the first one owes its answer.
+struct HedgeSettings {
+  bool is_on = false;
+  double quantile = 0;  // of the pool's times to the first byte, after which it is made; 0: `after` says it
+  milliseconds after{0};
+  unsigned max_percent = 5;  // of the requests that might be hedged
+  std::vector<Method> methods{Method::Get, Method::Head, Method::Options};
+};
+
 struct ResponseSettings {
   std::size_t buffer_bytes = 64 * 1024;
   milliseconds hold = 50ms;
@@ -127,6 +137,7 @@ struct PoolSettings {
   HealthSettings health;
   PassiveSettings passive;
   RetrySettings retry;
+  HedgeSettings hedge;
   ResponseSettings response;
   ConnectionSettings connections;
   DnsSettings dns;

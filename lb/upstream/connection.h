@@ -60,6 +60,8 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   };
   /// Begins a request on an open connection.
   void begin(ResponseReceiver& receiver, const Asked& asked);
+  /// What comes of the response is told to `receiver` from now on.
+  void hand_over(ResponseReceiver& receiver) { receiver_ = &receiver; }
   /// Sends a part of the request. An error means that the connection broke.
   Result<void> write(std::initializer_list<std::string_view> pieces);
   std::size_t unsent_bytes() const { return stream_.unsent_bytes(); }

@@ -51,8 +51,7 @@ std::string line(AccessFormat format, const AccessEntry& entry) {
 
 TEST_CASE("a line in JSON has the request, its durations and its attempts") {
   Request request;
-  request.attempts.add("s1").result = AttemptResult::Reset;
-  request.attempts.last().duration = 500us;
+  request.attempts.add("s1") = {.server = "s1", .result = AttemptResult::Reset, .duration = 500us};
   AttemptNote& second = request.attempts.add("s2");
   second = {.server = "s2", .result = AttemptResult::Ok, .duration = 700us, .connect = 90us, .first_byte = 650us};
   CHECK(line(AccessFormat::Json, request.entry()) ==
@@ -63,6 +62,17 @@ TEST_CASE("a line in JSON has the request, its durations and its attempts") {
         R"({"server":"s2","ms":0.700,"connect_ms":0.090,"first_byte_ms":0.650,"result":"ok"}],)"
         R"("user_agent":"curl/7","referer":"https://a.example/"})"
         "\n");
+}
+
+TEST_CASE("the times are those of the attempt that answered, be it the hedge or not") {
+  Request request;
+  request.attempts.add("s1") = {.server = "s1", .result = AttemptResult::Ok, .duration = 9ms, .first_byte = 8ms};
+  request.attempts.add("s2") = {
+      .server = "s2", .result = AttemptResult::Outrun, .duration = 1ms, .connect = 90us, .is_hedge = true};
+  const std::string text = line(AccessFormat::Json, request.entry());
+  CHECK(text.find(R"("duration_ms":1.234,"first_byte_ms":8.000,"outcome")") != text.npos);
+  CHECK(text.find(R"("result":"ok"},{"server":"s2","ms":1.000,"connect_ms":0.090,"result":"outrun","hedge":true}])") !=
+        text.npos);
 }
 
 TEST_CASE("a line in the combined format") {
