@@ -17,8 +17,8 @@ namespace holdfast::lb {
 
 class Attempt {
  public:
-  /// Takes up an attempt at `server`, of whose slots one was taken. `began_ns`: of uv_hrtime(). `note` may be null.
-  void begin(PoolShare& share, Server& server, std::uint64_t began_ns, AttemptNote* note);
+  /// Takes up an attempt at `server`, in a place that was taken there. `began_ns`: of uv_hrtime(). `note` may be null.
+  void begin(PoolShare& share, Server& server, Slot slot, std::uint64_t began_ns, AttemptNote* note);
   /// Takes an idle connection; false where there is none. `must_be_open`: none either that the kernel knows to be
   /// closed.
   bool take_idle(bool must_be_open);
@@ -45,6 +45,7 @@ class Attempt {
   Endpoint* endpoint_ = nullptr;
   PoolShare* share_ = nullptr;
   AttemptNote* note_ = nullptr;
+  Slot slot_ = Slot::None;
   std::unique_ptr<UpstreamConnection> connection_;
   std::uint64_t began_ns_ = 0;
 };

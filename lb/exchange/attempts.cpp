@@ -57,12 +57,13 @@ Phase Exchange::pick() {
       return wait_in_queue(std::clamp(next, kBudgetWaitMin, std::max(left, kBudgetWaitMin)), Waiting::APause);
     }
     has_paid = true;
-    if (!picked.server->take_slot()) continue;  // another worker was quicker: that server is full now
-    if (picked.is_repeat) {                     // a new round: everybody may be tried once more
+    const Slot slot = picked.server->take_slot();
+    if (slot == Slot::None) continue;  // another worker was quicker: that server is full now
+    if (picked.is_repeat) {            // a new round: everybody may be tried once more
       std::fill(tried_.begin(), tried_.end(), std::uint8_t{0});
       has_paused_ = false;
     }
-    return begin_attempt(*picked.server);
+    return begin_attempt(*picked.server, slot);
   }
 }
 
@@ -95,7 +96,7 @@ Phase Exchange::queued() {
 
 // --- One attempt ---------------------------------------------------------------------------------------------------
 
-Phase Exchange::begin_attempt(Server& server) {
+Phase Exchange::begin_attempt(Server& server, Slot slot) {
   tried_[server.index()] = 1;
   if (++attempts_ > 1 && failure_) {
     share_->counters.retries[static_cast<std::size_t>(*failure_)].add();
@@ -103,7 +104,7 @@ Phase Exchange::begin_attempt(Server& server) {
   const bool was_closed_idle = failure_ == AttemptResult::ClosedIdle;
   failure_.reset();
   is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = is_upgraded_ = is_hedge_answer_ = false;
-  attempt_.begin(*share_, server, attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime(), note_of(server));
+  attempt_.begin(*share_, server, slot, attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime(), note_of(server));
   // Where one kept connection turned out to be closed, the others may be too: the next attempt is made on a new one.
   // What can't be repeated is not risked on a connection that the kernel knows to be closed.
   if (!was_closed_idle && attempt_.take_idle(!request_.is_repeatable())) return send_request();
@@ -164,12 +165,13 @@ void Exchange::on_hedge_due() {
   if (share_->queue.must_wait() || !share_->policy.has_untried(tried_)) return;
   if (!share_->hedges.take()) return share_->counters.hedges_withheld.add();
   const Pick picked = share_->policy.pick({.tried = tried_, .key = key_});
-  if (picked.server == nullptr || picked.is_repeat || !picked.server->take_slot()) return;
+  const Slot slot = picked.server != nullptr && !picked.is_repeat ? picked.server->take_slot() : Slot::None;
+  if (slot == Slot::None) return;
   tried_[picked.server->index()] = 1;
   share_->counters.hedges.add();
   AttemptNote* const note = note_of(*picked.server);
   if (note != nullptr) note->is_hedge = true;
-  hedge_.begin(*share_, *picked.server, request_, note);
+  hedge_.begin(*share_, *picked.server, slot, request_, note);
 }
 
 /// The first attempt has begun to answer: its hedge is not needed, and its server was not tried.

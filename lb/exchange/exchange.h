@@ -87,7 +87,7 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
   bool pays_for_retry();
   Phase wait_in_queue(std::chrono::milliseconds until, Waiting why);
   Phase queued();
-  Phase begin_attempt(Server& server);
+  Phase begin_attempt(Server& server, Slot slot);
   Phase connecting();
   Phase send_request();
   void arm_waiting();

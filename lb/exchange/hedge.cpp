@@ -6,10 +6,10 @@
 
 namespace holdfast::lb {
 
-void Hedge::begin(PoolShare& share, Server& server, OutgoingRequest& request, AttemptNote* note) {
+void Hedge::begin(PoolShare& share, Server& server, Slot slot, OutgoingRequest& request, AttemptNote* note) {
   share_ = &share;
   request_ = &request;
-  attempt_.begin(share, server, uv_hrtime(), note);
+  attempt_.begin(share, server, slot, uv_hrtime(), note);
   is_connected_ = attempt_.take_idle(true);
   if (is_connected_) return attempt_.send(request, *this);
   if (const auto failed = attempt_.connect(*this)) return end(*failed);

@@ -17,6 +17,13 @@
 
 namespace holdfast::lb {
 
+/// A place for an attempt at a server.
+enum class Slot : std::uint8_t {
+  None,       // the server is full
+  Uncounted,  // it had no limit
+  Counted,    // free_slot() makes room for another
+};
+
 class Server {
  public:
   /// Where it has no address yet it is down.
@@ -65,29 +72,29 @@ class Server {
   unsigned percent() const { return percent_.load(std::memory_order_relaxed); }
   static constexpr unsigned kShareUnit = 100;
 
-  /// Places for attempts, where it has a limit: exact over all workers, and one locked instruction at either end of an
-  /// attempt. Without limit there is always room, and nothing is counted here.
   unsigned max_requests() const { return settings_.max_requests; }
+  /// Places for attempts, where there is a limit: exact over all workers, and one locked instruction at either end of
+  /// an attempt. Without limit there is always room, and nothing is counted.
   bool has_room() const {
-    const std::int64_t on_trial = trial_limit_.load(std::memory_order_relaxed);
-    if (on_trial > 0 && in_flight() >= on_trial) return false;
-    return settings_.max_requests == 0 || slots_.load() < settings_.max_requests;
+    const unsigned most = limit();
+    return most == 0 || slots_.load() < most;
   }
-  bool take_slot() {
-    if (settings_.max_requests == 0) return true;
+  Slot take_slot() {
+    const unsigned most = limit();
+    if (most == 0) return Slot::Uncounted;
     unsigned taken = slots_.load();
-    while (taken < settings_.max_requests) {
-      if (slots_.compare_exchange_weak(taken, taken + 1)) return true;
+    while (taken < most) {
+      if (slots_.compare_exchange_weak(taken, taken + 1)) return Slot::Counted;
     }
-    return false;
+    return Slot::None;
   }
-  void free_slot() {
-    if (settings_.max_requests != 0) slots_.fetch_sub(1);
+  void free_slot(Slot slot) {
+    if (slot == Slot::Counted) slots_.fetch_sub(1);
   }
 
-  /// On trial after an ejection: one request at a time (each worker may add one, unseen by the others), beside those
-  /// that are still in flight from before. Thread: control.
-  void begin_trial() { trial_limit_.store(std::max<std::int64_t>(in_flight(), 0) + 1, std::memory_order_relaxed); }
+  /// On trial after an ejection: one request at a time, beside those that are still counted from before. Thread:
+  /// control.
+  void begin_trial() { trial_limit_.store(slots_.load() + 1, std::memory_order_relaxed); }
   void end_trial() { trial_limit_.store(0, std::memory_order_relaxed); }
   bool is_on_trial() const { return trial_limit_.load(std::memory_order_relaxed) > 0; }
 
@@ -108,6 +115,13 @@ class Server {
   }
 
  private:
+  /// 0: none.
+  unsigned limit() const {
+    const unsigned on_trial = trial_limit_.load(std::memory_order_relaxed);
+    if (on_trial == 0 || settings_.max_requests == 0) return std::max(on_trial, settings_.max_requests);
+    return std::min(on_trial, settings_.max_requests);
+  }
+
   ServerSettings settings_;
   std::size_t index_;
   std::vector<std::unique_ptr<const Address>> addresses_;  // all that it ever had
@@ -117,7 +131,7 @@ class Server {
   std::atomic<unsigned> percent_{100};
   std::atomic<unsigned> share_;
   std::atomic<unsigned> slots_{0};
-  std::atomic<std::int64_t> trial_limit_{0};  // 0: it is on no trial
+  std::atomic<unsigned> trial_limit_{0};  // 0: it is on no trial
   std::vector<std::unique_ptr<ServerCounters>> counters_;
 };
 

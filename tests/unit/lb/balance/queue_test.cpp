@@ -14,7 +14,7 @@ struct Named final : Waiter {
   Named(char the_name, std::string& the_log, WaitQueue* back = nullptr) : name(the_name), log(the_log), enters(back) {}
   void on_wake() override {
     log += name;
-    if (takes != nullptr) CHECK(takes->take_slot());
+    if (takes != nullptr) CHECK(takes->take_slot() == Slot::Counted);
     if (enters != nullptr) enters->enter(*this, Waiting::ForServer);
   }
   using Waiter::begin_waiting_anew;
@@ -150,13 +150,13 @@ TEST_CASE("who pauses keeps nobody waiting, and is woken last") {
 
 TEST_CASE("a place that frees goes to whoever has waited longest, in whichever worker") {
   Fixture f(9, 1, 3);
-  REQUIRE(f.server().take_slot());
+  REQUIRE(f.server().take_slot() == Slot::Counted);
   f.add('a', 2).takes = &f.server();
   f.add('b', 0).takes = &f.server();
   f.add('c', 1).takes = &f.server();
   CHECK(f.queue(1).must_wait());
   for (const std::string expected : {"a", "b", "c"}) {
-    f.server().free_slot();
+    f.server().free_slot(Slot::Counted);
     f.queue(0).pass_on(1);
     CHECK(f.woken() == expected);
   }
@@ -165,9 +165,9 @@ TEST_CASE("a place that frees goes to whoever has waited longest, in whichever w
 
 TEST_CASE("a place that became free just before somebody began to wait is not missed") {
   Fixture f(9, 1);
-  REQUIRE(f.server().take_slot());
-  CHECK_FALSE(f.server().take_slot());  // it finds the server full,
-  f.server().free_slot();               // which changes while nobody waits,
+  REQUIRE(f.server().take_slot() == Slot::Counted);
+  CHECK(f.server().take_slot() == Slot::None);  // it finds the server full,
+  f.server().free_slot(Slot::Counted);          // which changes while nobody waits,
   f.queue().pass_on(1);
   CHECK(f.woken().empty());
   f.add('a');  // and only then it enters
@@ -176,10 +176,10 @@ TEST_CASE("a place that became free just before somebody began to wait is not mi
 
 TEST_CASE("a place meant for one who has left goes to the next, in another worker") {
   Fixture f(9, 1, 2);
-  REQUIRE(f.server().take_slot());
+  REQUIRE(f.server().take_slot() == Slot::Counted);
   Named& a = f.add('a', 0);
   f.add('b', 1);
-  f.server().free_slot();
+  f.server().free_slot(Slot::Counted);
   f.queue(1).pass_on(1);  // wakes worker 0 for a
   f.queue(0).leave(a);
   CHECK(f.woken() == "b");
