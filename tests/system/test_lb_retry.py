@@ -1,4 +1,4 @@
-"""What happens when a server fails: the table of docs/retry.md, seen from outside."""
+"""What happens when a server fails: the table of docs/retry.md, seen from outside. Deaths, point by point: test_lb_deaths."""
 import threading
 import time
 
@@ -31,65 +31,6 @@ def test_a_refused_connection_is_tried_elsewhere_whatever_the_method(start_lb, u
 
 def dies_before_an_answer(connection):
     return "close"
-
-
-def dies_in_the_head(connection):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Le")
-    return "close"
-
-
-def dies_in_a_held_body(connection):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
-    return "close"
-
-
-def dies_in_a_held_chunk(connection):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
-    return "close"
-
-
-def resets(connection):
-    connection.setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SO_LINGER 0
-    connection.close()
-    return "close"
-
-
-def speaks_no_http(connection):
-    connection.sendall(b"SSH-2.0-OpenSSH\r\n\r\n")
-    return "close"
-
-
-DEATHS = [dies_before_an_answer, dies_in_the_head, dies_in_a_held_body, dies_in_a_held_chunk, resets, speaks_no_http]
-
-
-@pytest.mark.parametrize("death", DEATHS)
-def test_a_get_survives_a_server_that_dies(start_lb, upstream, death):
-    bad, good = upstream(lambda request: death), upstream(lambda request: response(body=b"good"))
-    lb = two(start_lb, bad.address, good)
-    for _ in range(6):
-        assert ask(lb.public)[2] == b"good"
-    assert bad.requests, "the bad server was never asked: the test tests nothing"
-    assert lb.metric("lb_retry_successes_total") >= 3
-    assert lb.metric("lb_ledger_imbalance") == 0
-
-
-@pytest.mark.parametrize("death", DEATHS)
-def test_a_post_is_not_repeated_without_a_key(start_lb, upstream, death):
-    bad, good = upstream(lambda request: death), upstream()
-    lb = two(start_lb, bad.address, good)
-    statuses = [post(lb.public)[0] for _ in range(4)]
-    assert sorted(statuses) == [200, 200, 502, 502], statuses
-    assert len(bad.requests) + len(good.requests) == 4, "every one went out once"
-
-
-@pytest.mark.parametrize("death", DEATHS)
-def test_a_post_with_an_idempotency_key_is_repeated_with_its_body(start_lb, upstream, death):
-    bad, good = upstream(lambda request: death), upstream(lambda request: response(body=request.body))
-    lb = two(start_lb, bad.address, good)
-    for number in range(4):
-        body = b"body %d" % number
-        assert post(lb.public, body, "Idempotency-Key: k\r\n")[2] == body
-    assert bad.requests
 
 
 def test_a_body_over_the_replay_buffer_is_not_repeated(start_lb, upstream):
