@@ -112,7 +112,7 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist
                .has_admin_port = config.admin_listen.is_set(),
                .request_body_bytes = config.request_body_bytes},
       redirect_(lookup_, visits_, primary_, blocklist_, config.database.timeout_write),
-      links_(writer_, replicas_, primary_,
+      links_(loop, writer_, replicas_, primary_,
              {.public_url = config.public_url,
               .target_bytes_max = config.links.target_bytes_max,
               .code_length = config.links.code_length,

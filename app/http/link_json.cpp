@@ -75,7 +75,7 @@ class Reader {
       wrong("validUntil", "it must be later than validSince");
     }
     if (!errors_.empty()) return tl::unexpected(std::move(errors_));
-    request_.columns = columns_.dump();
+    if (kind_ == LinkBody::Change) request_.columns = columns_.dump();
     return std::move(request_);
   }
 
@@ -225,8 +225,11 @@ tl::expected<LinkRequest, Errors> parse_link(std::string_view body, LinkBody kin
   return request;
 }
 
-tl::expected<ManyRequest, Errors> parse_many(std::string_view body, const TargetRules& rules) {
-  const auto json = parse_object(body);
+ManyReader::ManyReader(std::shared_ptr<const Json> body)
+    : body_(std::move(body)), fingerprint_(sha256_hex("POST /api/v1/links/bulk\n" + body_->dump())) {}
+
+tl::expected<ManyReader, Errors> ManyReader::open(std::string_view body) {
+  auto json = parse_object(body);
   if (!json) return tl::unexpected(json.error());
   Errors errors;
   for (const auto& [name, value] : json->items()) {
@@ -235,20 +238,19 @@ tl::expected<ManyRequest, Errors> parse_many(std::string_view body, const Target
   const auto links = json->find("links");
   if (links == json->end() || !links->is_array()) {
     errors.push_back({"#/links", "it must be an array of links"});
-  } else if (links->empty() || links->size() > kBulkMax) {
+  } else if (links->empty() || links->size() > kLinksMax) {
     errors.push_back({"#/links", "there must be 1 to 1000 links"});
   }
   if (!errors.empty()) return tl::unexpected(std::move(errors));
-  ManyRequest request;
-  for (const Json& each : *links) {
-    if (!each.is_object()) {
-      request.links.push_back(tl::unexpected(Errors{{"#", "it must be a JSON object"}}));
-      continue;
-    }
-    request.links.push_back(Reader(LinkBody::Create, rules).read(each));
-  }
-  request.fingerprint = sha256_hex("POST /api/v1/links/bulk\n" + json->dump());
-  return request;
+  return ManyReader(std::make_shared<const Json>(std::move(*json)));
+}
+
+bool ManyReader::has_next() const { return next_ < (*body_)["links"].size(); }
+
+tl::expected<LinkRequest, Errors> ManyReader::next(const TargetRules& rules) {
+  const Json& link = (*body_)["links"][next_++];
+  if (!link.is_object()) return tl::unexpected(Errors{{"#", "it must be a JSON object"}});
+  return Reader(LinkBody::Create, rules).read(link);
 }
 
 std::string link_json(const StoredLink& link, std::string_view base) {

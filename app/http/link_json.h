@@ -7,6 +7,7 @@
 #include "app/links/link.h"
 #include "app/links/stored_link.h"
 
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
@@ -19,7 +20,7 @@ namespace holdfast::app {
 /// What a body says about a link: the columns that it sets, as a JSON object, and what is said beside them.
 struct LinkRequest {
   StoredLink link;              // the columns upon the defaults; its code is the slug
-  std::string columns;          // those that were named, as JSON: a merge patch of the row
+  std::string columns;          // of a change: those that were named, as JSON, a merge patch of the row
   std::size_t code_length = 0;  // 0: as configured
   bool finds_existing = false;
   std::string fingerprint;  // of the parsed body: neither the order of its members nor blanks matter
@@ -38,13 +39,25 @@ struct TargetRules {
 tl::expected<LinkRequest, std::vector<FieldError>> parse_link(std::string_view body, LinkBody kind,
                                                               const TargetRules& rules);
 
-/// `{"links": [...]}`: each for itself, so that one that is wrong does not spoil the others.
-struct ManyRequest {
-  std::vector<tl::expected<LinkRequest, std::vector<FieldError>>> links;
-  std::string fingerprint;
+/// `{"links": [...]}`: each judged for itself, so that one that is wrong does not spoil the others, and when its turn
+/// is.
+class ManyReader {
+ public:
+  static constexpr std::size_t kLinksMax = 1'000;
+  /// What is wrong with the body as a whole is told at once.
+  static tl::expected<ManyReader, std::vector<FieldError>> open(std::string_view body);
+
+  bool has_next() const;
+  tl::expected<LinkRequest, std::vector<FieldError>> next(const TargetRules& rules);
+  /// As LinkRequest's, of all of them.
+  const std::string& fingerprint() const { return fingerprint_; }
+
+ private:
+  explicit ManyReader(std::shared_ptr<const nlohmann::json> body);
+  std::shared_ptr<const nlohmann::json> body_;
+  std::size_t next_ = 0;
+  std::string fingerprint_;
 };
-inline constexpr std::size_t kBulkMax = 1'000;
-tl::expected<ManyRequest, std::vector<FieldError>> parse_many(std::string_view body, const TargetRules& rules);
 
 /// The link as the API shows it; `base` begins the short URL.
 std::string link_json(const StoredLink& link, std::string_view base);

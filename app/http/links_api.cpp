@@ -1,5 +1,6 @@
 #include "app/http/links_api.h"
 
+#include "app/http/bulk.h"
 #include "app/links/time_text.h"
 #include "app/store/hashes.h"
 
@@ -14,7 +15,6 @@ using Json = nlohmann::json;
 
 constexpr int kRetryAfterSeconds = 5;
 constexpr std::string_view kJson = "application/json";
-constexpr Field kNoStore{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other};
 
 /// Nothing where a body may be read.
 std::optional<Problem> wrong_with_content_type(std::string_view content_type, bool is_patch) {
@@ -34,6 +34,8 @@ Problem slug_taken() {
   return problem;
 }
 
+}  // namespace
+
 Problem problem_of(Created outcome) {
   switch (outcome) {
     case Created::KeyMismatch:
@@ -51,8 +53,6 @@ Problem problem_of(Created outcome) {
   }
   return cannot_write();
 }
-
-}  // namespace
 
 class LinksApi::Creating final : public CreateUser {
  public:
@@ -78,50 +78,6 @@ class LinksApi::Creating final : public CreateUser {
  private:
   Reply reply_;
   std::string base_;
-};
-
-class LinksApi::CreatingMany final : public CreateManyUser {
- public:
-  CreatingMany(ApiCall call, std::string base, ManyRequest request, std::vector<StoredLink> links)
-      : call_(std::move(call)), base_(std::move(base)), request_(std::move(request)), links_(std::move(links)) {}
-
-  void on_created_many(Created outcome, std::string_view created_at, std::span<const std::string> codes) override {
-    if (outcome != Created::Fresh && outcome != Created::Replayed) return call_.reply.problem(problem_of(outcome));
-    if (outcome == Created::Replayed) call_.reply.add("Idempotency-Replayed", "true");
-    std::string body = R"({"results":[)";
-    std::size_t next = 0;
-    for (const auto& wanted : request_.links) {
-      if (body.back() != '[') body += ',';
-      if (!wanted) {
-        body += failed(bad_data(wanted.error()));
-        continue;
-      }
-      StoredLink& link = links_[next];
-      const std::string& code = codes[next++];
-      if (code.empty() && link.code.empty()) {
-        body += failed(cannot_write());  // random codes that were all taken: hardly ever
-      } else if (code.empty()) {
-        body += failed(slug_taken());
-      } else {
-        link.code = code;
-        link.created_at = created_at;
-        body += R"({"status":201,"link":)" + link_json(link, base_) + '}';
-      }
-    }
-    call_.reply.send(200, kJson, {kNoStore}, body + "]}\n");
-  }
-
- private:
-  std::string failed(const Problem& problem) const {
-    std::string json = problem_json(problem, call_.reply.problem_base(), {});
-    json.pop_back();  // its line's end
-    return R"({"status":)" + std::to_string(problem.status) + R"(,"problem":)" + json + '}';
-  }
-
-  ApiCall call_;
-  std::string base_;
-  ManyRequest request_;
-  std::vector<StoredLink> links_;  // of those that are well, in their order
 };
 
 class LinksApi::Changing final : public ChangeUser {
@@ -232,8 +188,8 @@ class LinksApi::Finding final : public PgQuery {
   OnceKey once_;
 };
 
-LinksApi::LinksApi(LinkWriter& writer, Replicas& replicas, Postgres& primary, LinksApiSettings settings)
-    : writer_(writer), replicas_(replicas), primary_(primary), settings_(std::move(settings)) {
+LinksApi::LinksApi(Loop& loop, LinkWriter& writer, Replicas& replicas, Postgres& primary, LinksApiSettings settings)
+    : loop_(loop), writer_(writer), replicas_(replicas), primary_(primary), settings_(std::move(settings)) {
   const auto origin = origin_of(settings_.public_url);
   if (!origin) return;
   public_origins_.push_back(*origin);
@@ -284,22 +240,9 @@ void LinksApi::really_create(ApiCall call, NewLink link, OnceKey once) {
 
 void LinksApi::create_many(ApiCall call) {
   if (auto problem = wrong_with_content_type(call.content_type, false)) return call.reply.problem(*problem);
-  auto request = parse_many(call.body, rules_for(call));
-  if (!request) return call.reply.problem(bad_data(std::move(request.error())));
-  OnceKey once{
-      .key = call.idempotency_key.value_or(""), .scope = call.caller.scope(), .fingerprint = request->fingerprint};
-  const std::string now = rfc3339(std::chrono::system_clock::now());
-  std::vector<NewLink> wanted;
-  std::vector<StoredLink> links;
-  for (auto& each : request->links) {
-    if (!each) continue;
-    wanted.push_back(new_link(std::move(*each), call, now));
-    links.push_back(wanted.back().link);
-  }
-  std::string base = base_for(call.host);
-  auto user = std::make_unique<CreatingMany>(std::move(call), std::move(base), std::move(*request), std::move(links));
-  if (wanted.empty()) return user->on_created_many(Created::Fresh, now, {});
-  writer_.create_many(std::move(wanted), std::move(once), std::move(user));
+  auto reader = ManyReader::open(call.body);
+  if (!reader) return call.reply.problem(bad_data(std::move(reader.error())));
+  std::make_shared<Bulk>(*this, std::move(call), std::move(*reader))->judge();
 }
 
 void LinksApi::read(ApiCall call) { Reading::ask(*this, std::move(call)); }

@@ -6,6 +6,7 @@
 #include "app/http/link_json.h"
 #include "app/links/replicas.h"
 #include "app/links/writer.h"
+#include "common/loop/loop.h"
 
 #include <chrono>
 #include <string>
@@ -23,9 +24,12 @@ struct LinksApiSettings {
   const Blocklist* blocklist = nullptr;
 };
 
+/// What whoever made a link, or tried to, hears where it was not made.
+Problem problem_of(Created outcome);
+
 class LinksApi {
  public:
-  LinksApi(LinkWriter& writer, Replicas& replicas, Postgres& primary, LinksApiSettings settings);
+  LinksApi(Loop& loop, LinkWriter& writer, Replicas& replicas, Postgres& primary, LinksApiSettings settings);
 
   void create(ApiCall call);
   void create_many(ApiCall call);
@@ -39,7 +43,7 @@ class LinksApi {
 
  private:
   class Creating;
-  class CreatingMany;
+  class Bulk;
   class Changing;
   class Finding;
   class Reading;
@@ -50,6 +54,7 @@ class LinksApi {
 
   void really_create(ApiCall call, NewLink link, OnceKey once);
 
+  Loop& loop_;
   LinkWriter& writer_;
   Replicas& replicas_;
   Postgres& primary_;

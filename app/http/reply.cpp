@@ -87,7 +87,7 @@ void Reply::problem(const Problem& problem) {
   if (!has("X-Content-Type-Options")) add("X-Content-Type-Options", "nosniff");
   if (kept_.wants_html && !has("Content-Security-Policy"))
     add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-  send(problem.status, type, {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}}, body);
+  send(problem.status, type, {kNoStore}, body);
 }
 
 }  // namespace holdfast::app

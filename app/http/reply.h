@@ -16,6 +16,8 @@
 
 namespace holdfast::app {
 
+inline constexpr Field kNoStore{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other};
+
 /// What all replies share.
 struct ReplyContext {
   AppCounters& counters;

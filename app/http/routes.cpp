@@ -124,9 +124,7 @@ void Router::on_request(const HttpRequest& request, Responder responder) {
       return handlers_.health.handle(std::move(reply));
     case Route::Metrics:
       if (!shows_metrics(request)) return reply.problem(not_found());
-      return reply.send(200, Registry::kContentType,
-                        {{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other}},
-                        handlers_.metrics.text());
+      return reply.send(200, Registry::kContentType, {kNoStore}, handlers_.metrics.text());
     case Route::Ready:
       return handlers_.health.ready(std::move(reply));
     case Route::Page:

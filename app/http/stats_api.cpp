@@ -43,7 +43,6 @@ class StatsApi::Query final : public PgQuery {
     }
     if (!has_zone(answer)) return reply.problem(bad_data({wrong_zone(request_)}));
     if (!has_range(answer)) return reply.problem(bad_data({wrong_range(request_)}));
-    constexpr Field kNoStore{.name = "Cache-Control", .value = "no-store", .id = FieldId::Other};
     if (!request_.is_csv) {
       return reply.send(200, "application/json", {kNoStore}, stats_json(call_.code, request_, answer));
     }

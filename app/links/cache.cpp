@@ -5,11 +5,15 @@
 namespace holdfast::app {
 namespace {
 
-/// What the map and the heap take for an entry beside its own bytes.
-constexpr std::size_t kOverheadBytes = 80;
+/// What malloc takes for so many bytes: its own word in front, rounded up.
+constexpr std::size_t allocated(std::size_t bytes) { return (bytes + sizeof(void*) + 15) / 16 * 16; }
+
+/// The map's node (its next, its hash, the key, the value), and its share of the buckets, which double when they are
+/// too few.
+constexpr std::size_t kMapBytes = allocated(3 * sizeof(void*) + sizeof(std::string_view)) + 2 * sizeof(void*);
 
 std::size_t heap_bytes(const std::string& text) {
-  return text.capacity() > std::string().capacity() ? text.capacity() + 1 : 0;
+  return text.capacity() > std::string().capacity() ? allocated(text.capacity() + 1) : 0;
 }
 
 }  // namespace
@@ -99,7 +103,7 @@ void LinkCache::evict_one() {
 }
 
 std::size_t LinkCache::bytes_of(const CacheEntry& entry) {
-  return sizeof(CacheEntry) + kOverheadBytes + heap_bytes(entry.code) + heap_bytes(entry.target);
+  return allocated(sizeof(CacheEntry)) + kMapBytes + heap_bytes(entry.code) + heap_bytes(entry.target);
 }
 
 /// ±10 %, so that what was filled in together is not asked for together.

@@ -41,7 +41,7 @@ struct LinkWriter::Creation {
 };
 
 struct LinkWriter::CreationOfMany {
-  std::vector<NewLink> wanted;
+  ManyLinks wanted;
   OnceKey once;
   std::unique_ptr<CreateManyUser> user;
 };
@@ -70,21 +70,9 @@ class LinkWriter::CreateManyQuery final : public PgQuery {
  public:
   CreateManyQuery(LinkWriter& writer, std::shared_ptr<CreationOfMany> creation)
       : PgQuery(Statement::CreateLinks), writer_(writer), creation_(std::move(creation)) {
-    std::string all = "[";
-    for (const NewLink& wanted : creation_->wanted) {
-      Json codes = Json::array();
-      if (!wanted.link.code.empty()) {
-        codes.push_back(wanted.link.code);
-      } else {
-        for (int i = 0; i < kCodesOfMany; ++i) {
-          codes.push_back(random_code(wanted.code_length + static_cast<std::size_t>(i / 2)));
-        }
-      }
-      if (all.size() > 1) all += ',';
-      all += R"({"codes":)" + codes.dump() + R"(,"link":)" + record_of(wanted.link) + '}';
-    }
-    add(all + "]");
-    add(creation_->wanted.empty() ? "now" : creation_->wanted.front().link.created_at);
+    ManyLinks& wanted = creation_->wanted;
+    add(std::move(wanted.json_) + "]");
+    add(wanted.links_.empty() ? "now" : wanted.links_.front().link.created_at);
     add(creation_->once.scope);
     add(creation_->once.key);
     add("\\x" + creation_->once.fingerprint);
@@ -171,7 +159,21 @@ void LinkWriter::on_answer(std::shared_ptr<Creation> creation, const PgAnswer& a
   shared_->put(creation->link.code, value, done);
 }
 
-void LinkWriter::create_many(std::vector<NewLink> links, OnceKey once, std::unique_ptr<CreateManyUser> user) {
+void ManyLinks::add(NewLink link) {
+  Json codes = Json::array();
+  if (!link.link.code.empty()) {
+    codes.push_back(link.link.code);
+  } else {
+    for (int i = 0; i < kCodesOfMany; ++i) {
+      codes.push_back(random_code(link.code_length + static_cast<std::size_t>(i / 2)));
+    }
+  }
+  if (!links_.empty()) json_ += ',';
+  json_ += R"({"codes":)" + codes.dump() + R"(,"link":)" + record_of(link.link) + '}';
+  links_.push_back(std::move(link));
+}
+
+void LinkWriter::create_many(ManyLinks links, OnceKey once, std::unique_ptr<CreateManyUser> user) {
   auto creation = std::make_shared<CreationOfMany>();
   creation->wanted = std::move(links);
   creation->once = std::move(once);
@@ -207,7 +209,7 @@ void LinkWriter::on_answer(std::shared_ptr<CreationOfMany> creation, const PgAns
   };
   for (std::size_t i = 0; i < codes.size(); ++i) {
     if (codes[i].empty()) continue;
-    const std::string value = creation->wanted[i].link.packed();
+    const std::string value = creation->wanted.links_[i].link.packed();
     lookup_.supersede(codes[i]);
     if (lookup_.may_be_old(codes[i])) continue;
     cache_.put(codes[i], value, loop_.now(), random_share());

@@ -33,6 +33,18 @@ struct NewLink {
   std::size_t code_length = 7;  // of a random one
 };
 
+/// Links to be made together, each made ready when it is added.
+class ManyLinks {
+ public:
+  void add(NewLink link);
+  std::size_t size() const { return links_.size(); }
+
+ private:
+  friend class LinkWriter;
+  std::vector<NewLink> links_;
+  std::string json_ = "[";  // without its end
+};
+
 enum class Created : std::uint8_t {
   Fresh,
   Replayed,  // the key was used for the same before: the first response once more
@@ -91,7 +103,7 @@ class LinkWriter {
 
   void create(NewLink link, OnceKey once, std::unique_ptr<CreateUser> user);
   /// All in one statement; each for itself.
-  void create_many(std::vector<NewLink> links, OnceKey once, std::unique_ptr<CreateManyUser> user);
+  void create_many(ManyLinks links, OnceKey once, std::unique_ptr<CreateManyUser> user);
   /// `changes` is a JSON object of columns; `version` and `owner` are what is expected, empty for any.
   void change(std::string_view code, std::string changes, std::string version, std::string owner,
               std::unique_ptr<ChangeUser> user);

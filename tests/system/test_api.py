@@ -183,6 +183,36 @@ def test_many_links_are_created_each_with_its_own_result(whole):
     assert call(whole.lb.public, "POST", "/api/v1/links/bulk", body, Idempotency_Key=key)[0] == 422
 
 
+def test_a_thousand_links_are_answered_for_in_their_order_and_others_are_served_meanwhile(whole):  # noqa: F811
+    """They are judged and answered for in pieces, a turn of the loop each."""
+    tag = uuid.uuid4()
+    wanted = [{"longUrl": "ftp://no" if i % 19 == 7 else f"https://example.com/{tag}/{i}",
+               **({"customSlug": f"thousand-{tag}-{i}"} if i % 50 == 3 else {})} for i in range(1000)]
+    wanted[901]["customSlug"] = wanted[3]["customSlug"]
+    app = whole.apps[0]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(call, app.port, "POST", "/api/v1/links/bulk", {"links": wanted}) for _ in range(2)]
+        while not all(one.done() for one in asked):
+            assert call(app.port, "GET", "/health")[0] == 200
+    for one in asked:
+        status, _, answer = one.result()
+        assert status == 200 and len(answer["results"]) == len(wanted)
+        for i, (link, result) in enumerate(zip(wanted, answer["results"])):
+            if link["longUrl"] == "ftp://no":
+                assert result["status"] == 400 and result["problem"]["errors"][0]["pointer"] == "#/longUrl", (i, result)
+            elif result["status"] == 409:
+                assert "customSlug" in link, (i, result)
+            else:
+                assert result["status"] == 201 and result["link"]["longUrl"] == link["longUrl"], (i, result)
+                assert result["link"]["shortCode"] == link.get("customSlug", result["link"]["shortCode"]), (i, result)
+    for group in ([3, 901], [53], [953]):
+        statuses = sorted(one.result()[2]["results"][i]["status"] for one in asked for i in group)
+        assert statuses == [201] + [409] * (2 * len(group) - 1), f"the slug of {group} is given once: {statuses}"
+    for i in (0, 999):
+        code = asked[0].result()[2]["results"][i]["link"]["shortCode"]
+        assert follow(whole, f"/{code}") == (302, wanted[i]["longUrl"])
+
+
 def test_concurrent_duplicates_at_two_instances_make_one_link(whole):
     key = str(uuid.uuid4())
     target = f"https://example.com/{key}"

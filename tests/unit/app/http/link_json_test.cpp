@@ -132,18 +132,32 @@ TEST_CASE("a change names only what it changes, and null empties") {
   CHECK(parse_link("{}", LinkBody::Change, {})->columns == "{}");
 }
 
-TEST_CASE("of many links each is judged for itself") {
-  const auto many = parse_many(R"({"links":[{"longUrl":"http://a/"},{"longUrl":"ftp://b"},7]})", {});
+TEST_CASE("of many links each is judged for itself, one after the other") {
+  auto many = ManyReader::open(R"({"links":[{"longUrl":"http://a/"},{"longUrl":"ftp://b"},7]})");
   REQUIRE(many);
-  REQUIRE(many->links.size() == 3);
-  CHECK(many->links[0]);
-  CHECK(many->links[1].error().front().pointer == "#/longUrl");
-  CHECK(many->links[2].error().front().pointer == "#");
-  CHECK_FALSE(parse_many(R"({"links":[]})", {}));
-  CHECK_FALSE(parse_many("{}", {}));
-  std::string body = R"({"links":[)";
-  for (std::size_t i = 0; i <= kBulkMax; ++i) body += i == 0 ? "1" : ",1";
-  CHECK_FALSE(parse_many(body + "]}", {}));
+  CHECK(many->next({})->link.target == "http://a/");
+  CHECK(many->next({}).error().front().pointer == "#/longUrl");
+  CHECK(many->has_next());
+  CHECK(many->next({}).error().front().pointer == "#");
+  CHECK_FALSE(many->has_next());
+}
+
+TEST_CASE("a body of many links is refused whole where it is none, and where they are none or too many") {
+  CHECK_FALSE(ManyReader::open(R"({"links":[]})"));
+  CHECK_FALSE(ManyReader::open(R"({"links":{}})"));
+  CHECK_FALSE(ManyReader::open(R"({"links":[1],"more":1})"));
+  CHECK_FALSE(ManyReader::open("{}"));
+  std::string body = R"({"links":[1)";
+  for (std::size_t i = 1; i < ManyReader::kLinksMax; ++i) body += ",1";
+  CHECK(ManyReader::open(body + "]}"));
+  CHECK_FALSE(ManyReader::open(body + ",1]}"));
+}
+
+TEST_CASE("many links have one fingerprint, which neither the order of members nor blanks change") {
+  const auto fingerprint = [](std::string_view body) { return ManyReader::open(body)->fingerprint(); };
+  const std::string one = fingerprint(R"({"links":[{"longUrl":"http://a/","title":"x"}]})");
+  CHECK(fingerprint(R"({"links": [ {"title":"x", "longUrl":"http://a/"} ]})") == one);
+  CHECK(fingerprint(R"({"links":[{"longUrl":"http://b/","title":"x"}]})") != one);
 }
 
 TEST_CASE("an entity tag is the version, and only ours match") {
