@@ -1,6 +1,7 @@
 """What the benchmarks of the shortener share: links, an instance, load, CPU as the kernel counts it."""
 import dataclasses
 import os
+import random
 import re
 import socket
 import subprocess
@@ -110,6 +111,34 @@ def wrk(port, seconds, connections, path="/", lua=None):
         number, unit = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\b", out).groups()
         return float(number) * MILLISECONDS[unit]
     return Load(int(re.search(r"(\d+) requests in", out).group(1)), seconds, quantile(50), quantile(99))
+
+
+def steady(port, folder, rate, seconds, count, seed, clients=8):
+    """So many redirects a second whatever becomes of them, of codes as ZIPF has them; latency counts from when each
+    was due, so one that hangs costs all that stand behind it. Milliseconds, sorted, and how many were no redirect."""
+    running = []
+    for client in range(clients):
+        dice = random.Random(f"{seed} {client}")
+        uris, log = os.path.join(folder, f"uris-{client}"), os.path.join(folder, f"log-{client}")
+        with open(uris, "w") as out:
+            for _ in range(rate * seconds // clients):
+                out.write(f"http://127.0.0.1:{port}/{code_of(max(1, int(count ** dice.random())))}\n")
+        if os.path.exists(log):
+            os.remove(log)
+        running.append((log, subprocess.Popen(
+            ["h2load", "--h1", "-c1", "-t1", f"--rps={rate / clients}", f"-n{rate * seconds // clients}", "-i", uris,
+             f"--log-file={log}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)))
+    latencies, others = [], 0
+    for log, process in running:
+        if process.wait(seconds * 10) != 0:
+            sys.exit("h2load failed")
+        with open(log) as rows:
+            answers = [tuple(map(int, row.split())) for row in rows]
+        begun = min(start for start, _, _ in answers)
+        for number, (start, status, took) in enumerate(sorted(answers)):
+            latencies.append((start + took - begun - number * 1e6 * clients / rate) / 1000)
+            others += status != 302
+    return sorted(latencies), others
 
 
 def sources(app):
