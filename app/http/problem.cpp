@@ -1,5 +1,7 @@
 #include "app/http/problem.h"
 
+#include "common/html.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -82,36 +84,12 @@ std::string problem_json(const Problem& problem, std::string_view base, std::str
 
 std::string problem_page(const Problem& problem) {
   std::string page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>";
-  append_escaped(page, problem.title);
+  append_html(page, problem.title);
   page += "</title><h1>";
-  append_escaped(page, problem.title);
+  append_html(page, problem.title);
   page += "</h1><p>";
-  append_escaped(page, problem.detail);
+  append_html(page, problem.detail);
   return page += "</p></html>\n";
-}
-
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
 }
 
 bool accepts_html(std::string_view accept) { return accept.find("text/html") != std::string_view::npos; }

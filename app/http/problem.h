@@ -45,9 +45,6 @@ std::string problem_json(const Problem& problem, std::string_view base, std::str
 /// The body for somebody who reads it in a browser.
 std::string problem_page(const Problem& problem);
 
-/// Text as HTML shows it: the five bytes that mean something are escaped.
-void append_escaped(std::string& out, std::string_view text);
-
 /// Does an Accept value name text/html? Then a person reads the answer.
 bool accepts_html(std::string_view accept);
 

@@ -1,5 +1,7 @@
 #include "app/http/redirect.h"
 
+#include "common/html.h"
+
 #include <memory>
 #include <utility>
 
@@ -121,7 +123,7 @@ void RedirectHandler::send(Reply& reply, const Visit& visit, const LinkRules& ru
     target = with_visitors;
   }
   body_ = "<!doctype html><title>Found</title><a href=\"";
-  append_escaped(body_, target);
+  append_html(body_, target);
   body_ += "\">This way</a>\n";
   const Field location{.name = "Location", .value = target, .id = FieldId::Other};
   const Field caching{.name = "Cache-Control", .value = cache_control(rules), .id = FieldId::Other};

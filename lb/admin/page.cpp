@@ -1,5 +1,6 @@
 #include "lb/admin/page.h"
 
+#include "common/html.h"
 #include "common/version.h"
 #include "lb/pool/ledger.h"
 
@@ -18,29 +19,6 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .state { font-weight: 600; } .healthy { color: #1a7f37; } .unhealthy, .ejected, .down { color: #cf222e; }
 .unknown, .draining { color: #9a6700; } .ledger { font-size: 1.15rem; } .why { color: #777; }
 )";
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 /// 1204331 as 1 204 331.
 std::string grouped(std::uint64_t number) {
@@ -65,7 +43,7 @@ std::string ledger(const ServerPool& pool) {
 std::string routes(const Settings& settings, std::string_view pool) {
   std::string list;
   for (const RouteSettings& route : settings.routes) {
-    if (route.pool == pool) list += (list.empty() ? "" : ", ") + escape(route.host) + escape(route.path);
+    if (route.pool == pool) list += (list.empty() ? "" : ", ") + html(route.host) + html(route.path);
   }
   return list.empty() ? list : "<p class=\"why\">" + list + "</p>\n";
 }
@@ -87,8 +65,8 @@ std::string server_row(const Server& server, const ServerHealth* health) {
       "<tr><td>{}</td><td class=\"state {}\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
       "class=\"n\">{}</td>"
       "<td class=\"n\">{:.1f} ms</td><td class=\"why\">{}<br>since {}</td></tr>\n",
-      escape(server.name()), state_name(server.state()), state_name(server.state()), grouped(requests), in_flight,
-      grouped(failed), first_byte.quantile(0.99) * 1e3, health == nullptr ? "" : escape(health->reason()),
+      html(server.name()), state_name(server.state()), state_name(server.state()), grouped(requests), in_flight,
+      grouped(failed), first_byte.quantile(0.99) * 1e3, health == nullptr ? "" : html(health->reason()),
       health == nullptr ? "" : time_of(health->since()));
 }
 
@@ -103,8 +81,8 @@ std::string transitions(const ServerPool& pool, const HealthMonitor& health) {
       const Transition& one = entries[i - 1];
       rows += fmt::format(
           "<tr><td>{}</td><td>{}</td><td>{} → <span class=\"{}\">{}</span></td><td class=\"why\">{}</td></tr>\n",
-          time_of(one.at), escape(server->name()), state_name(one.from), state_name(one.to), state_name(one.to),
-          escape(one.reason));
+          time_of(one.at), html(server->name()), state_name(one.from), state_name(one.to), state_name(one.to),
+          html(one.reason));
     }
   }
   return rows;
@@ -119,7 +97,7 @@ std::string status_page(const Snapshot& snapshot, const HealthMonitor& health) {
       "<link rel=\"icon\" href=\"data:,\"><style>{}</style></head><body>\n<h1>lb</h1>\n",
       kStyle);
   for (const auto& pool : snapshot.pools) {
-    page += fmt::format("<h2>Pool {}</h2>\n", escape(pool->name()));
+    page += fmt::format("<h2>Pool {}</h2>\n", html(pool->name()));
     page += routes(snapshot.settings, pool->name());
     page += ledger(*pool);
     page +=

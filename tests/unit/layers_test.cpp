@@ -68,6 +68,7 @@ const std::vector<Room> kRooms{
     {"common/memory", {"common/assert"}},
     {"common/log", {"common/escape", "common/repeat_limit", "common/units"}},
     {"common/escape", {}},
+    {"common/html", {}},
     {"common/repeat_limit", {}},
     {"common/units", {}},
     {"common/assert", {}},
