@@ -77,7 +77,11 @@ Lookup::Lookup(Loop& loop, Timeouts& timeouts, const LookupSettings& settings, L
       counters_(counters),
       timeouts_(timeouts.add_class()),
       proof_late_(Timeout::calling<&Lookup::on_proof_late>(this)),
-      primary_budget_(settings.primary_rate, settings.primary_burst) {}
+      primary_budget_(settings.primary_rate, settings.primary_burst) {
+  for (Batch* batch : {&on_replica_, &on_primary_}) {
+    for (Flight& flight : batch->flights) flight.lookup = this;
+  }
+}
 
 Lookup::~Lookup() = default;
 
@@ -313,7 +317,7 @@ void Lookup::on_proof_late() {
 /// What one turn of the loop asks for goes out together at its end.
 void Lookup::gather(Batch& batch, Pending& pending) {
   batch.gathering.push_back(&pending);
-  if (is_flying_soon_ || !batch.in_flight.empty()) return;
+  if (is_flying_soon_ || batch.free_flight() == nullptr) return;
   is_flying_soon_ = true;
   loop_.defer(this, [](void* self) { static_cast<Lookup*>(self)->fly(); });
 }
@@ -324,31 +328,50 @@ void Lookup::fly() {
   fly(Tier::Primary);
 }
 
+Lookup::Flight* Lookup::Batch::free_flight() {
+  const auto free =
+      std::find_if(flights.begin(), flights.end(), [](const Flight& each) { return each.pendings.empty(); });
+  return free == flights.end() ? nullptr : &*free;
+}
+
 void Lookup::fly(Tier tier) {
+  while (fly_once(tier)) {
+  }
+}
+
+bool Lookup::fly_once(Tier tier) {
   Batch& batch = tier == Tier::Replica ? on_replica_ : on_primary_;
-  if (!batch.in_flight.empty() || batch.gathering.empty()) return;
+  Flight* flight = batch.free_flight();
+  if (flight == nullptr || batch.gathering.empty()) return false;
   const std::size_t size = std::min(batch.gathering.size(), kBatchMax);
   const auto end = batch.gathering.begin() + static_cast<std::ptrdiff_t>(size);
-  batch.in_flight.assign(batch.gathering.begin(), end);
+  flight->pendings.assign(batch.gathering.begin(), end);
   batch.gathering.erase(batch.gathering.begin(), end);
   std::vector<std::string_view> codes;
   codes.reserve(size);
   std::uint64_t lsn_min = 0;
-  for (Pending* pending : batch.in_flight) {
+  for (Pending* pending : flight->pendings) {
     codes.emplace_back(pending->code);
     lsn_min = std::max(lsn_min, pending->lsn_min);
     if (tier == Tier::Primary || settings_.replica_is_primary) pending->is_asked_last = true;
   }
-  if (tier == Tier::Primary) return primary_.ask(codes, *this);
-  batch.is_current = is_feed_live() && replicas_.replayed() >= mark_.lsn && mark_.lsn != 0;
-  replicas_.ask(codes, lsn_min, *this);
+  if (tier == Tier::Primary) {
+    primary_.ask(codes, *flight);
+  } else {
+    flight->is_current = is_feed_live() && replicas_.replayed() >= mark_.lsn && mark_.lsn != 0;
+    replicas_.ask(codes, lsn_min, *flight);
+  }
+  return true;
 }
 
-void Lookup::on_rows(Tier tier, Asked asked, std::span<const FoundLink> rows) {
-  Batch& batch = tier == Tier::Replica ? on_replica_ : on_primary_;
-  const std::vector<Pending*> landed = std::exchange(batch.in_flight, {});
+void Lookup::Flight::on_rows(Tier tier, Asked asked, std::span<const FoundLink> rows) {
+  lookup->on_landed(*this, tier, asked, rows);
+}
+
+void Lookup::on_landed(Flight& flight, Tier tier, Asked asked, std::span<const FoundLink> rows) {
+  const std::vector<Pending*> landed = std::exchange(flight.pendings, {});
   const bool is_truth = tier == Tier::Primary || settings_.replica_is_primary;
-  const Proof proof = is_truth || batch.is_current ? Proof::Proven : Proof::Unproven;
+  const Proof proof = is_truth || flight.is_current ? Proof::Proven : Proof::Unproven;
   for (Pending* pending : landed) {
     const bool is_proving = pending->stage == Stage::Proving;
     if (asked != Asked::Hit) {

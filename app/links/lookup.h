@@ -15,6 +15,7 @@
 #include "common/loop/loop.h"
 #include "common/loop/timeouts.h"
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -49,9 +50,10 @@ class LookupWaiter {
   virtual void on_looked_up(const LookupAnswer& answer) = 0;
 };
 
-class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCache::Receiver {
+class Lookup : public FeedUser, private SharedCache::Receiver {
  public:
   static constexpr std::size_t kBatchMax = 256;
+  static constexpr std::size_t kFlightsMax = 2;  // to each tier: while one is answered the other is being looked for
 
   /// `shared` is null where there is no Redis.
   Lookup(Loop& loop, Timeouts& timeouts, const LookupSettings& settings, LinkCache& cache, SharedCache* shared,
@@ -110,15 +112,22 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
   };
   using Pendings = std::unordered_multimap<std::string_view, std::unique_ptr<Pending>>;
 
-  /// One tier's look-ups: one flight at a time, the next gathers meanwhile.
+  /// Look-ups that travel together.
+  struct Flight final : LinkDatabase::Receiver {
+    void on_rows(Tier tier, Asked asked, std::span<const FoundLink> rows) override;
+    Lookup* lookup = nullptr;
+    std::vector<Pending*> pendings;  // empty: it is free
+    bool is_current = false;         // the replica that was asked had all that is known of the primary
+  };
+  /// One tier's look-ups: few flights at a time, the next gathers meanwhile.
   struct Batch {
     std::vector<Pending*> gathering;
-    std::vector<Pending*> in_flight;
-    bool is_current = false;  // the replica that was asked had all that is known of the primary
+    std::array<Flight, kFlightsMax> flights;
+    Flight* free_flight();
   };
 
   void on_cached(std::string_view code, Asked asked, const FoundLink& link, Proof proof) override;
-  void on_rows(Tier tier, Asked asked, std::span<const FoundLink> rows) override;
+  void on_landed(Flight& flight, Tier tier, Asked asked, std::span<const FoundLink> rows);
 
   Pending* live(std::string_view code);
   Pending& begin(std::string_view code);
@@ -132,6 +141,7 @@ class Lookup : public FeedUser, private LinkDatabase::Receiver, private SharedCa
   void gather(Batch& batch, Pending& pending);
   void fly();
   void fly(Tier tier);
+  bool fly_once(Tier tier);
   void refresh();
   void found(Pending& pending, Tier tier, const FoundLink& link, Proof proof);
   void not_found(Pending& pending, Tier tier);

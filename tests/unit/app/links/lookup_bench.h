@@ -23,7 +23,7 @@ class FakeDatabase final : public LinkDatabase, public ReplicaDatabase {
   bool is_available() const override { return available; }
   void ask(const std::vector<std::string_view>& codes, Receiver& receiver) override {
     flights.emplace_back(codes.begin(), codes.end());
-    receiver_ = &receiver;
+    receivers_.push_back(&receiver);
   }
   void ask(const std::vector<std::string_view>& codes, std::uint64_t lsn_min, Receiver& receiver) override {
     if (lsn_min > lsn) return receiver.on_rows(tier, Asked::Skipped, {});
@@ -32,14 +32,15 @@ class FakeDatabase final : public LinkDatabase, public ReplicaDatabase {
   std::uint64_t replayed() const override { return lsn; }
   std::uint64_t replayed_by_all() const override { return lsn; }
   void hurry() override {}
-  /// Lands the last flight.
-  void answer(Asked asked = Asked::Hit) {
+  /// Lands the last flight, or that one of them.
+  void answer(Asked asked = Asked::Hit) { answer(flights.size() - 1, asked); }
+  void answer(std::size_t flight, Asked asked) {
     std::vector<FoundLink> rows;
-    for (const std::string& code : flights.back()) {
+    for (const std::string& code : flights[flight]) {
       const auto found = links.find(code);
       if (found != links.end()) rows.push_back({found->first, found->second.target, found->second.is_deleted});
     }
-    receiver_->on_rows(tier, asked, asked == Asked::Hit ? rows : std::vector<FoundLink>{});
+    receivers_[flight]->on_rows(tier, asked, asked == Asked::Hit ? rows : std::vector<FoundLink>{});
   }
 
   Tier tier;
@@ -49,7 +50,7 @@ class FakeDatabase final : public LinkDatabase, public ReplicaDatabase {
   std::vector<std::vector<std::string>> flights;
 
  private:
-  Receiver* receiver_ = nullptr;
+  std::vector<Receiver*> receivers_;
 };
 
 /// A Redis that answers at once.

@@ -39,19 +39,42 @@ TEST_CASE("codes asked for in one turn travel as one question, each code once") 
   CHECK(bench.lookup.under_way() == 0);
 }
 
-TEST_CASE("while one question is under way the next gathers, and goes out when the first is answered") {
+TEST_CASE("while two questions are under way the next gathers, and goes out when one of them is answered") {
   Bench bench;
-  bench.find("a");
-  bench.loop.settle();
+  for (const char* code : {"a", "b"}) {
+    bench.find(code);
+    bench.loop.settle();
+  }
   for (int i = 0; i < 300; ++i) bench.find("x" + std::to_string(i));
   bench.loop.settle();
-  REQUIRE(bench.replica.flights.size() == 1);
-  bench.replica.answer(Asked::Error);
   REQUIRE(bench.replica.flights.size() == 2);
-  CHECK(bench.replica.flights[1].size() == Lookup::kBatchMax);
-  bench.replica.answer(Asked::Error);
+  bench.replica.answer(0, Asked::Error);
   REQUIRE(bench.replica.flights.size() == 3);
-  CHECK(bench.replica.flights[2].size() == 300 - Lookup::kBatchMax);
+  CHECK(bench.replica.flights[2].size() == Lookup::kBatchMax);
+  bench.replica.answer(1, Asked::Error);
+  REQUIRE(bench.replica.flights.size() == 4);
+  CHECK(bench.replica.flights[3].size() == 300 - Lookup::kBatchMax);
+}
+
+TEST_CASE("of two questions under way either may be answered first, and each answer is for its own") {
+  Bench bench;
+  bench.replica.links["a"] = {"http://a/"};
+  bench.replica.links["b"] = {"http://b/"};
+  for (const char* code : {"a", "b"}) {
+    bench.find(code);
+    bench.loop.settle();
+  }
+  bench.replica.answer(1, Asked::Hit);
+  REQUIRE(bench.answers.size() == 1);
+  CHECK(bench.answers[0].target == "http://b/");
+  bench.find("c");
+  bench.loop.settle();
+  REQUIRE(bench.replica.flights.size() == 3);
+  bench.replica.answer(0, Asked::Hit);
+  REQUIRE(bench.answers.size() == 2);
+  CHECK(bench.answers[1].target == "http://a/");
+  bench.replica.answer(2, Asked::Error);
+  CHECK(bench.lookup.under_way() == 1);  // c, which the primary is asked for
 }
 
 TEST_CASE("a link that the replica does not know yet is found on the primary, never a 404") {
