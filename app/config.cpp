@@ -20,6 +20,8 @@ void describe(Keys& keys, CacheSettings& cache);
 void describe(Keys& keys, LinksConfig& links);
 void describe(Keys& keys, ApiConfig& api);
 void describe(Keys& keys, RateLimitConfig& rate_limit);
+void describe(Keys& keys, ClicksSettings& clicks);
+void describe(Keys& keys, WorkerSettings& worker);
 void describe(Keys& keys, ShutdownConfig& shutdown);
 void describe(Keys& keys, Config& config);
 
@@ -62,15 +64,6 @@ void describe(Keys& keys, AdminView& view) {
       .env("ADMIN_LISTEN");
 }
 
-struct VisitsView {
-  Config& config;
-};
-void describe(Keys& keys, VisitsView& view) {
-  keys.add("flush_interval", view.config.visits_flush_interval, "visits are written to the primary this often", 10ms,
-           60'000ms)
-      .env("VISITS_FLUSH_INTERVAL");
-}
-
 struct LimitsView {
   Config& config;
 };
@@ -84,10 +77,9 @@ void describe(Keys& keys, LimitsView& view) {
 
 /// The sections that are not structs of their own; they must live as long as the Keys.
 struct Views {
-  explicit Views(Config& config) : logs{config}, admin{config}, visits{config}, limits{config} {}
+  explicit Views(Config& config) : logs{config}, admin{config}, limits{config} {}
   LogView logs;
   AdminView admin;
-  VisitsView visits;
   LimitsView limits;
 };
 
@@ -95,7 +87,6 @@ void describe_all(Keys& keys, Config& config, Views& views) {
   describe(keys, config);
   keys.section("admin", views.admin, "the admin port");
   keys.section("log", views.logs, "logs");
-  keys.section("visits", views.visits, "visits");
   keys.section("limits", views.limits, "limits of requests");
 }
 
@@ -269,11 +260,66 @@ void describe(Keys& keys, RateLimitConfig& rate_limit) {
   keys.add("prefix", rate_limit.prefix, "how the names of the buckets in Redis begin").env("RATE_LIMIT_PREFIX");
 }
 
+void describe(Keys& keys, ClicksSettings& clicks) {
+  JournalSettings& journal = clicks.journal;
+  ShipperSettings& shipper = clicks.shipper;
+  keys.add("record", clicks.records, "count clicks at all").env("CLICKS_RECORD");
+  keys.add("folder", journal.folder,
+           "where this instance keeps clicks until the database has them; each instance needs one of its own")
+      .env("CLICKS_FOLDER")
+      .check([&journal]() -> Wrong {
+        return journal.folder.empty() ? Wrong("it is empty; a folder is needed") : Wrong();
+      });
+  keys.add_size("size", journal.bytes_max, "the most that the folder takes; beyond it the oldest clicks are lost",
+                1_MiB, std::size_t{1} << 40)
+      .env("CLICKS_SIZE");
+  keys.add_size("segment_size", journal.segment_bytes, "of one file in it", 64_KiB, 256_MiB).env("CLICKS_SEGMENT_SIZE");
+  keys.add_choice<Fsync>("fsync", journal.fsync,
+                         "when clicks are brought to the disk; only a loss of power makes a difference: off loses what "
+                         "the kernel had not written yet, interval a second, always nothing, at the cost of a wait",
+                         {{"off", Fsync::Off}, {"interval", Fsync::Interval}, {"always", Fsync::Always}})
+      .env("CLICKS_FSYNC");
+  keys.add("address", clicks.recorder.keeps_address, "keep clients' addresses, shortened to /24 or /48")
+      .env("CLICKS_ADDRESS");
+  keys.add("honour_dnt", clicks.recorder.honours_dnt,
+           "of a client that sends DNT: 1 or Sec-GPC: 1 nothing is kept but that it clicked")
+      .env("CLICKS_HONOUR_DNT");
+  keys.add("stream", clicks.stream, "the stream in Redis that brings clicks to the workers").env("CLICKS_STREAM");
+  keys.add("interval", shipper.interval, "clicks are sent to it this often", 10ms, 60'000ms).env("CLICKS_INTERVAL");
+  keys.add("rate", shipper.rate_max, "so many a second at most, after an outage", std::size_t{100},
+           std::size_t{10'000'000})
+      .env("CLICKS_RATE");
+  keys.add_size("ahead", shipper.ahead_bytes,
+                "the most that is in Redis of this instance's clicks; the rest waits in its folder", 1_MiB,
+                std::size_t{1} << 40)
+      .env("CLICKS_AHEAD");
+  keys.add("direct_after", shipper.direct_after,
+           "Redis away for so long: clicks go into the primary without it, and without a worker", 0ms, 86'400'000ms)
+      .env("CLICKS_DIRECT_AFTER");
+  keys.add("timeout", shipper.timeout, "a command to the stream", 10ms, 60'000ms).env("CLICKS_TIMEOUT");
+  keys.add("timeout_batch", shipper.timeout_batch, "a batch that goes into the primary", 100ms, 600'000ms)
+      .env("CLICKS_TIMEOUT_BATCH");
+}
+
+void describe(Keys& keys, WorkerSettings& worker) {
+  add_address(keys, "listen", worker.listen,
+              "where /metrics, /health and /ready of a worker are served; left out: nowhere")
+      .env("WORKER_LISTEN");
+  keys.add("batch", worker.batch_clicks, "clicks that are stored at once", std::size_t{1}, std::size_t{100'000})
+      .env("WORKER_BATCH");
+  keys.add("batch_age", worker.batch_age, "they wait so long for others at most", 0ms, 60'000ms)
+      .env("WORKER_BATCH_AGE");
+  keys.add("takeover_after", worker.takeover_after, "what another worker took and left for so long is taken over",
+           100ms, 3'600'000ms)
+      .env("WORKER_TAKEOVER_AFTER");
+  keys.add("timeout_batch", worker.timeout_batch, "of storing a batch; then it is tried again", 100ms, 600'000ms)
+      .env("WORKER_TIMEOUT_BATCH");
+}
+
 void describe(Keys& keys, ShutdownConfig& shutdown) {
   keys.add("delay", shutdown.delay, "after SIGTERM /health says 503 so long before anything is closed", 0ms, 600'000ms)
       .env("SHUTDOWN_DELAY");
-  keys.add("grace", shutdown.grace, "then requests under way and visits not yet written have so long", 0ms, 600'000ms)
-      .env("SHUTDOWN_GRACE");
+  keys.add("grace", shutdown.grace, "then requests under way have so long", 0ms, 600'000ms).env("SHUTDOWN_GRACE");
 }
 
 void describe(Keys& keys, Config& config) {
@@ -306,6 +352,8 @@ void describe(Keys& keys, Config& config) {
             return texts;
           })
       .env("TRUSTED_PROXIES");
+  keys.section("clicks", config.clicks, "clicks, from the redirect to the database");
+  keys.section("worker", config.worker, "`shortener worker`, which stores them");
   keys.section("shutdown", config.shutdown, "the end");
 }
 

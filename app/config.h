@@ -2,6 +2,7 @@
 // Thread: any.
 #pragma once
 
+#include "app/clicks/settings.h"
 #include "app/keys/api_key.h"
 #include "app/keys/rate_limit.h"
 #include "app/links/cache.h"
@@ -75,7 +76,8 @@ struct Config {
   ApiConfig api;
   RateLimitConfig rate_limit;
   std::vector<Network> trusted_proxies;
-  std::chrono::milliseconds visits_flush_interval{200};
+  ClicksSettings clicks;
+  WorkerSettings worker;
   ShutdownConfig shutdown;
   std::size_t connections_max = 10'000;
   std::size_t request_body_bytes = 1024 * 1024;

@@ -4,6 +4,7 @@
 #include "app/keys/manage.h"
 #include "app/serve.h"
 #include "app/store/migrate.h"
+#include "app/worker.h"
 #include "common/log.h"
 #include "common/units.h"
 #include "common/version.h"
@@ -30,6 +31,14 @@ int serve(const std::string& file) {
   holdfast::log::set_level(loaded.config.log_level);
   holdfast::log::set_format(loaded.config.log_format);
   return holdfast::app::serve(loaded.config, file);
+}
+
+int work(const std::string& file) {
+  LoadedConfig loaded;
+  if (!load(file, loaded)) return 1;
+  holdfast::log::set_level(loaded.config.log_level);
+  holdfast::log::set_format(loaded.config.log_format);
+  return holdfast::app::work(loaded.config);
 }
 
 int migrate(const std::string& file, const std::string& wait) {
@@ -123,6 +132,10 @@ int main(int argc, char** argv) {
     auto* serve_command = app.add_subcommand("serve", "Serve until SIGTERM or SIGINT");
     serve_command->add_option("--config,-c", file, "Configuration file (YAML)");
 
+    auto* worker_command = app.add_subcommand(
+        "worker", "Store clicks until SIGTERM or SIGINT: from Redis to the database; as many of it as you like");
+    worker_command->add_option("--config,-c", file, "Configuration file (YAML)");
+
     std::string wait = "30s";
     auto* migrate_command = app.add_subcommand("migrate", "Bring the database's schema up to date; may be run anytime");
     migrate_command->add_option("--config,-c", file, "Configuration file (YAML)");
@@ -149,6 +162,7 @@ int main(int argc, char** argv) {
       return app.exit(problem) == 0 ? 0 : 1;
     }
     if (serve_command->parsed()) return serve(file);
+    if (worker_command->parsed()) return work(file);
     if (migrate_command->parsed()) return migrate(file, wait);
     if (check_command->parsed()) return check(file, dumps, is_offline);
     if (keys.all->parsed()) return keys.run(file);

@@ -24,10 +24,7 @@ enum class AppCounter : std::uint8_t {
   IdempotencyReplays,
   IdempotencyMismatches,
   RedisWritesMissed,
-  VisitsCounted,
-  VisitsFlushed,
-  VisitsDropped,
-  Last = VisitsDropped,
+  Last = RedisWritesMissed,
 };
 
 struct AppCounterInfo {
@@ -54,10 +51,6 @@ inline constexpr std::array<AppCounterInfo, static_cast<std::size_t>(AppCounter:
     {AppCounter::IdempotencyMismatches, "shortener_idempotency_mismatches_total",
      "Creates whose key was used for something else."},
     {AppCounter::RedisWritesMissed, "shortener_redis_writes_missed_total", "Writes that Redis was away for."},
-    {AppCounter::VisitsCounted, "shortener_visits_counted_total", "Visits noted in memory."},
-    {AppCounter::VisitsFlushed, "shortener_visits_flushed_total", "Visits that the primary has."},
-    {AppCounter::VisitsDropped, "shortener_visits_dropped_total",
-     "Visits given up because the memory for them was full."},
 }};
 
 constexpr bool stand_at_their_index() {

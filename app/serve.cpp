@@ -1,5 +1,6 @@
 #include "app/serve.h"
 
+#include "app/clicks/click_metrics.h"
 #include "app/service.h"
 #include "common/log.h"
 #include "common/loop/timeouts.h"
@@ -8,6 +9,7 @@
 
 #include <sys/resource.h>
 #include <unistd.h>
+#include <array>
 #include <csignal>
 #include <memory>
 #include <utility>
@@ -23,16 +25,29 @@ void warn_of_open_api() {
             {{"do", "for more than a trial set api.auth: keys (API_AUTH) and make keys: shortener keys create"}});
 }
 
+std::unique_ptr<Shipper> make_shipper(Journal* journal, const Config& config) {
+  if (journal == nullptr) return nullptr;
+  std::array<char, 65> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return std::make_unique<Shipper>(*journal, config.clicks,
+                                   ShipperPlaces{.redis = config.redis_url,
+                                                 .primary = config.primary,
+                                                 .name = std::string(host.data()) + " " + config.listen.text()});
+}
+
 class Control {
  public:
-  Control(const Config& config, const std::string& file, Blocklist blocklist)
+  /// `journal` is null where clicks are not recorded.
+  Control(const Config& config, const std::string& file, Blocklist blocklist, std::unique_ptr<Journal> journal)
       : config_(config),
         file_(file),
+        journal_(std::move(journal)),
         timeouts_(loop_),
         timeouts_shutdown_(timeouts_.add_class()),
         delay_over_(Timeout::calling<&Control::drain>(this)),
         grace_over_(Timeout::calling<&Control::on_grace_over>(this)),
-        service_(std::make_unique<Service>(loop_, timeouts_, config, std::move(blocklist))) {}
+        shipper_(make_shipper(journal_.get(), config)),
+        service_(std::make_unique<Service>(loop_, timeouts_, config, std::move(blocklist), journal_.get())) {}
 
   int run();
 
@@ -49,10 +64,12 @@ class Control {
   const Config& config_;
   const std::string& file_;
   Loop loop_;
+  std::unique_ptr<Journal> journal_;
   Timeouts timeouts_;
   TimeoutClass& timeouts_shutdown_;
   Timeout delay_over_;
   Timeout grace_over_;
+  std::unique_ptr<Shipper> shipper_;  // null where clicks are not recorded
   std::unique_ptr<Service> service_;
   uv_signal_t terminate_{};
   uv_signal_t interrupt_{};
@@ -82,9 +99,14 @@ int Control::run() {
   watch(terminate_, SIGTERM);
   watch(interrupt_, SIGINT);
   watch(hang_up_, SIGHUP);
+  if (shipper_ != nullptr) {
+    service_->add_metrics([this](Scrape& scrape) { collect_journal(*journal_, *shipper_, scrape); });
+    shipper_->start();
+  }
   service_->start([this] { open(); });
   loop_.run();
   service_.reset();
+  if (shipper_ != nullptr) shipper_->finish();
   uv_close(reinterpret_cast<uv_handle_t*>(&terminate_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&interrupt_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&hang_up_), nullptr);
@@ -157,7 +179,7 @@ void Control::drain() {
 }
 
 void Control::on_grace_over() {
-  log::warn("ending with work left", {{"why", "requests or visits were not finished in time"}});
+  log::warn("ending with work left", {{"why", "requests were not finished in time"}});
   end();
 }
 
@@ -175,7 +197,16 @@ int serve(const Config& config, const std::string& file) {
     log::error("block list", {{"why", blocklist.error()}});
     return 1;
   }
-  Control control(config, file, std::move(*blocklist));
+  std::unique_ptr<Journal> journal;
+  if (config.clicks.records) {
+    auto opened = Journal::open(config.clicks.journal);
+    if (!opened) {
+      log::error("click journal", {{"why", opened.error()}});
+      return 1;
+    }
+    journal = std::move(*opened);
+  }
+  Control control(config, file, std::move(*blocklist), std::move(journal));
   return control.run();
 }
 

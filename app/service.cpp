@@ -77,7 +77,7 @@ ServerLimits server_limits(const Config& config) {
 
 }  // namespace
 
-Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist blocklist)
+Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist blocklist, Journal* journal)
     : loop_(loop),
       config_(config),
       timeouts_first_word_(timeouts.add_class()),
@@ -101,8 +101,8 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist
               cache_, shared_.get(), replicas_, links_on_primary_, counters_),
       feed_(loop, timeouts, {}, feed_connection_),
       writer_(loop, primary_, cache_, shared_.get(), lookup_, counters_, config.database.timeout_write),
-      visits_(timeouts, {.flush_interval = config.visits_flush_interval, .deadline = config.database.timeout_write},
-              primary_, counters_),
+      trusted_proxies_(config.trusted_proxies),
+      clicks_(loop, config.clicks.recorder, journal),
       keys_(loop, timeouts, {.stale_max = config.api.keys_stale}, primary_,
             [this] { return replicas_.is_available() ? &replicas_.server() : nullptr; }),
       rates_(loop, redis_.get(), config.rate_limit.prefix),
@@ -111,7 +111,7 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist
                .problem_base = config.public_url,
                .has_admin_port = config.admin_listen.is_set(),
                .request_body_bytes = config.request_body_bytes},
-      redirect_(lookup_, visits_, primary_, blocklist_, config.database.timeout_write),
+      redirect_(lookup_, clicks_, primary_, blocklist_, trusted_proxies_, config.database.timeout_write),
       links_(loop, writer_, replicas_, primary_,
              {.public_url = config.public_url,
               .target_bytes_max = config.links.target_bytes_max,
@@ -156,8 +156,11 @@ void Service::start(std::function<void()> on_stores_known) {
 
 void Service::look_at_stores() {
   const auto servers = replicas_.servers();
+  // A primary that is away is still hoped for a moment: what came then would wait for it, and be refused.
+  const bool is_primary_known =
+      primary_.dependency().is_known() && (primary_.dependency().is_up() || !primary_.is_available());
   const bool are_known =
-      primary_.dependency().is_known() && (redis_ == nullptr || redis_->dependency().is_known()) &&
+      is_primary_known && (redis_ == nullptr || redis_->dependency().is_known()) &&
       std::all_of(servers.begin(), servers.end(), [](const Postgres* each) { return each->dependency().is_known(); });
   if (!are_known && loop_.now() < waits_until_) return timeouts_first_word_.arm(first_word_, kFirstWordTick);
   std::exchange(on_stores_known_, nullptr)();
@@ -172,6 +175,7 @@ Result<void> Service::listen() {
 
 void Service::reload(const Config& config, Blocklist blocklist) {
   gate_.set(gate_settings(config));
+  trusted_proxies_ = config.trusted_proxies;
   blocklist_ = std::move(blocklist);
 }
 
@@ -180,9 +184,7 @@ void Service::announce_leaving() {
   server_.announce_close();
 }
 
-void Service::drain(std::function<void()> done) {
-  server_.drain([this, done = std::move(done)] { visits_.drain(done); });
-}
+void Service::drain(std::function<void()> done) { server_.drain(std::move(done)); }
 
 void Service::collect(Scrape& scrape) const {
   collect_process(scrape, "shortener");
@@ -225,8 +227,6 @@ void Service::collect(Scrape& scrape) const {
                  static_cast<double>(cache_.evictions()));
   scrape.gauge("shortener_lookups_under_way", "Codes that are being looked up.", {},
                static_cast<double>(lookup_.under_way()));
-  scrape.gauge("shortener_visits_waiting", "Codes whose visits are to be written.", {},
-               static_cast<double>(visits_.waiting()));
   const ServerCounts server = server_.counts();
   scrape.gauge("shortener_connections", "Clients' connections.", {}, static_cast<double>(server.open));
   scrape.counter("shortener_connections_total", "Connections taken.", {}, static_cast<double>(server.accepted));

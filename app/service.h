@@ -3,6 +3,8 @@
 // Thread: the loop's.
 #pragma once
 
+#include "app/clicks/journal.h"
+#include "app/clicks/recorder.h"
 #include "app/config.h"
 #include "app/http/admin.h"
 #include "app/http/gate.h"
@@ -14,7 +16,6 @@
 #include "app/links/lookup.h"
 #include "app/links/redis_cache.h"
 #include "app/links/replicas.h"
-#include "app/links/visits.h"
 #include "app/links/writer.h"
 #include "app/store/postgres.h"
 #include "app/store/redis.h"
@@ -23,12 +24,15 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace holdfast::app {
 
 class Service {
  public:
-  Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist blocklist);
+  /// `journal` is null where clicks are not recorded.
+  Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist blocklist, Journal* journal);
   ~Service();
 
   /// Begins to connect to the stores. `on_stores_known` once each is up or down, or has had its time to connect:
@@ -39,11 +43,13 @@ class Service {
   Address address() const { return server_.address(); }
   Address admin_address() const { return admin_.address(); }
 
+  void add_metrics(Registry::Collect collect) { metrics_.add(std::move(collect)); }
+
   /// From now on says that it is leaving, in /health and on every response, and goes on serving.
   void announce_leaving();
   /// Takes over what can be changed while it runs.
   void reload(const Config& config, Blocklist blocklist);
-  /// Takes no more connections; `done` when the last response is out and the visits are written.
+  /// Takes no more connections; `done` when the last response is out.
   void drain(std::function<void()> done);
 
  private:
@@ -68,7 +74,8 @@ class Service {
   Lookup lookup_;
   Feed feed_;
   LinkWriter writer_;
-  Visits visits_;
+  std::vector<Network> trusted_proxies_;
+  ClickRecorder clicks_;
   KeyRing keys_;
   RateLimit rates_;
   Gate gate_;

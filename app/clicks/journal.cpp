@@ -291,7 +291,7 @@ std::vector<JournalSegment> Journal::segments() const {
   return copy;
 }
 
-void Journal::mark_stored(const Source& source, std::uint64_t sequence) {
+void Journal::mark_stored(const ClickSource& source, std::uint64_t sequence) {
   const std::lock_guard lock(mutex_);
   const auto known =
       std::find_if(stored_.begin(), stored_.end(), [&](const auto& each) { return each.first == source; });

@@ -44,11 +44,11 @@ class Journal {
 
   // --- Thread: any ---
 
-  const Source& source() const { return source_; }
+  const ClickSource& source() const { return source_; }
   /// Oldest first; what record() has written so far can be read. It locks: not for the path of a request.
   std::vector<JournalSegment> segments() const;
   /// The database has all of `source` up to `sequence`: removes the segments that are not needed any more.
-  void mark_stored(const Source& source, std::uint64_t sequence);
+  void mark_stored(const ClickSource& source, std::uint64_t sequence);
   /// Brings what was written to the disk.
   void sync() const;
 
@@ -76,7 +76,7 @@ class Journal {
   JournalSettings settings_;
   int lock_ = -1;
   int folder_ = -1;
-  Source source_;
+  ClickSource source_;
 
   // The loop's:
   int file_ = -1;
@@ -88,7 +88,7 @@ class Journal {
 
   mutable std::mutex mutex_;  // at most a few times a second
   std::vector<JournalSegment> segments_;
-  std::vector<std::pair<Source, std::uint64_t>> stored_;
+  std::vector<std::pair<ClickSource, std::uint64_t>> stored_;
 
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::uint64_t> active_bytes_{0};
@@ -111,7 +111,7 @@ class JournalReader {
   /// Begins again at the oldest click.
   void rewind();
   /// The next frame, with whose it is; false where there is none yet. Its views are good until the next call.
-  bool next(Source& source, Frame& frame);
+  bool next(ClickSource& source, Frame& frame);
 
  private:
   bool open_next();

@@ -67,7 +67,7 @@ bool JournalReader::fill() {
   return count > 0;
 }
 
-bool JournalReader::next(Source& source, Frame& frame) {
+bool JournalReader::next(ClickSource& source, Frame& frame) {
   for (;;) {
     if (file_ >= 0) {
       std::string_view rest = std::string_view(buffer_).substr(used_);

@@ -143,7 +143,7 @@ tl::expected<Click, std::string_view> take_record(std::string_view& bytes) {
   return click;
 }
 
-ClickId id_of(const Click& click, const Source& source, std::uint64_t sequence) {
+ClickId id_of(const Click& click, const ClickSource& source, std::uint64_t sequence) {
   if (click.request) return *click.request;
   std::array<std::uint8_t, 32> place{};
   std::memcpy(place.data(), source.instance.data(), 16);

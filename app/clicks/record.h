@@ -29,11 +29,11 @@ struct ShortAddress {
 };
 
 /// Which run of which instance wrote it. A click's place is this and its number.
-struct Source {
+struct ClickSource {
   ClickId instance{};       // made when the journal's folder was
   std::uint64_t epoch = 0;  // larger with every start
 
-  friend auto operator<=>(const Source&, const Source&) = default;
+  friend auto operator<=>(const ClickSource&, const ClickSource&) = default;
 };
 
 struct Click {
@@ -58,7 +58,7 @@ tl::expected<Click, std::string_view> take_record(std::string_view& bytes);
 
 /// What a click is known by in the database: the request's id, so that a request that the load balancer sent to two
 /// instances counts once; else one that follows from its place.
-ClickId id_of(const Click& click, const Source& source, std::uint64_t sequence);
+ClickId id_of(const Click& click, const ClickSource& source, std::uint64_t sequence);
 
 std::string uuid_text(const ClickId& id);
 /// 32 hexadecimal digits, with or without the hyphens of a UUID.

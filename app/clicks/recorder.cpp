@@ -3,7 +3,7 @@
 #include "app/clicks/user_agent.h"
 #include "common/http/rules.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <xxhash.h>
 #include <algorithm>
 #include <bit>
@@ -13,36 +13,7 @@
 namespace holdfast::app {
 namespace {
 
-constexpr std::size_t kHopsMax = 32;  // of X-Forwarded-For, from the right
 constexpr std::int64_t kDayMs = 24 * 60 * 60 * 1000;
-
-bool is_trusted(const Address& address, std::span<const Network> trusted) {
-  return std::any_of(trusted.begin(), trusted.end(), [&](const Network& one) { return one.contains(address); });
-}
-
-/// `203.0.113.7`, `203.0.113.7:80`, `2001:db8::7`, `[2001:db8::7]:80`; unset where it is none of them.
-Address address_from(std::string_view text) {
-  if (text.starts_with('[')) {
-    text = text.substr(1, text.find(']') - 1);
-  } else if (std::count(text.begin(), text.end(), ':') == 1) {
-    text = text.substr(0, text.find(':'));
-  }
-  std::array<char, INET6_ADDRSTRLEN> zero_ended{};
-  if (text.size() >= zero_ended.size()) return {};
-  std::copy(text.begin(), text.end(), zero_ended.begin());
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  if (::inet_pton(AF_INET, zero_ended.data(), &v4.sin_addr) == 1)
-    return Address::from(reinterpret_cast<sockaddr*>(&v4));
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  if (::inet_pton(AF_INET6, zero_ended.data(), &v6.sin6_addr) == 1) {
-    return Address::from(reinterpret_cast<sockaddr*>(&v6));
-  }
-  return {};
-}
-
-std::string_view value_of(const Field* field) { return field == nullptr ? std::string_view{} : field->value; }
 
 std::int64_t now_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -50,19 +21,6 @@ std::int64_t now_ms() {
 }
 
 }  // namespace
-
-Address client_behind(const Address& peer, std::string_view forwarded_for, std::span<const Network> trusted) {
-  Address client = peer;
-  std::string_view rest = forwarded_for;
-  for (std::size_t hop = 0; hop < kHopsMax && !rest.empty() && is_trusted(client, trusted); ++hop) {
-    const auto comma = rest.rfind(',');
-    const Address before = address_from(trimmed(rest.substr(comma == std::string_view::npos ? 0 : comma + 1)));
-    if (!before.is_set()) break;
-    client = before;
-    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(0, comma);
-  }
-  return client;
-}
 
 ShortAddress shortened(const Address& address) {
   ShortAddress result;
@@ -113,15 +71,16 @@ std::uint16_t visitor_mark(const ShortAddress& address, std::string_view user_ag
   return static_cast<std::uint16_t>(place << 6 | rank);
 }
 
-void ClickRecorder::record(const HttpRequest& request, std::string_view code) {
+void ClickRecorder::record(const HttpRequest& request, const ClickOrigin& origin, std::string_view code) {
   if (journal_ == nullptr) return;
-  Click click = describe(request);
-  write(click, code);
+  Click click = describe(request, origin);
+  click.code = code;
+  journal_->record(click, loop_.output());
 }
 
-KeptClick ClickRecorder::keep(const HttpRequest& request) {
+KeptClick ClickRecorder::keep(const HttpRequest& request, const ClickOrigin& origin) {
   if (journal_ == nullptr) return {};
-  KeptClick kept{.click = describe(request), .referrer = {}};
+  KeptClick kept{.click = describe(request, origin), .referrer = {}};
   kept.referrer = kept.click.referrer;
   return kept;
 }
@@ -129,22 +88,21 @@ KeptClick ClickRecorder::keep(const HttpRequest& request) {
 void ClickRecorder::record(KeptClick& kept, std::string_view code) {
   if (journal_ == nullptr) return;
   kept.click.referrer = kept.referrer;
-  write(kept.click, code);
+  kept.click.code = code;
+  journal_->record(kept.click, loop_.output());
 }
 
-Click ClickRecorder::describe(const HttpRequest& request) {
-  const Field* forwarded = nullptr;
-  const Field* request_id = nullptr;
+Click ClickRecorder::describe(const HttpRequest& request, const ClickOrigin& origin) {
+  std::string_view request_id;
   std::string_view user_agent;
   std::string_view referrer;
   bool wants_privacy = false;
-  for (const Field& field : request.head.fields) {  // one pass; find() would be five
-    if (field.id == FieldId::XForwardedFor) forwarded = &field;
-    if (field.id == FieldId::XRequestId) request_id = &field;
+  for (const Field& field : request.head.fields) {  // one pass; find() would be four
+    if (field.id == FieldId::XRequestId) request_id = field.value;
     if (field.id != FieldId::Other) continue;
     if (field.name.size() == 10 && equals_ignoring_case(field.name, "User-Agent")) user_agent = field.value;
     if (field.name.size() == 7 && equals_ignoring_case(field.name, "Referer")) referrer = field.value;
-    if (!settings_.honour_dnt || field.value != "1") continue;
+    if (!settings_.honours_dnt || field.value != "1") continue;
     wants_privacy =
         wants_privacy || equals_ignoring_case(field.name, "DNT") || equals_ignoring_case(field.name, "Sec-GPC");
   }
@@ -152,20 +110,15 @@ Click ClickRecorder::describe(const HttpRequest& request) {
   click.at_ms = now_ms();
   click.device = device_of_cached(user_agent);
   click.is_bot = click.device == Device::Bot;
-  if (is_trusted(request.client, settings_.trusted_proxies)) click.request = id_from_text(value_of(request_id));
+  if (origin.is_by_proxy) click.request = id_from_text(request_id);
   if (wants_privacy) return click;
   referrer_.clear();
   append_referrer_host(referrer_, referrer);
   click.referrer = referrer_;
-  const ShortAddress address = shortened(client_behind(request.client, value_of(forwarded), settings_.trusted_proxies));
-  if (settings_.keep_address) click.address = address;
+  const ShortAddress address = shortened(origin.client);
+  if (settings_.keeps_address) click.address = address;
   if (!click.is_bot) click.visitor = visitor_mark(address, user_agent, click.at_ms);
   return click;
-}
-
-void ClickRecorder::write(Click& click, std::string_view code) {
-  click.code = code;
-  journal_->record(click, loop_.output());
 }
 
 }  // namespace holdfast::app

@@ -12,9 +12,6 @@
 
 namespace holdfast::app {
 
-/// The client behind trusted proxies: the right-most address of X-Forwarded-For that is none of theirs.
-Address client_behind(const Address& peer, std::string_view forwarded_for, std::span<const Network> trusted);
-
 ShortAddress shortened(const Address& address);
 
 /// The host of a Referer value, in lower case, into `out`; empty where it is none.
@@ -30,25 +27,32 @@ struct KeptClick {
   std::string referrer;
 };
 
+/// Who sent a request: the client as trusted proxies tell it, and whether the request came by way of one.
+struct ClickOrigin {
+  Address client;
+  bool is_by_proxy = false;  // then the request's id is believed to be its own
+};
+
 class ClickRecorder {
  public:
   /// A null `journal`: nothing is recorded.
-  ClickRecorder(Loop& loop, const ClicksSettings& settings, Journal* journal)
+  ClickRecorder(Loop& loop, const RecorderSettings& settings, Journal* journal)
       : loop_(loop), settings_(settings), journal_(journal) {}
 
+  bool is_recording() const { return journal_ != nullptr; }
+
   /// The request was answered with a redirect to `code`'s target in this turn.
-  void record(const HttpRequest& request, std::string_view code);
+  void record(const HttpRequest& request, const ClickOrigin& origin, std::string_view code);
 
   /// The same in two steps, where the answer comes later.
-  KeptClick keep(const HttpRequest& request);
+  KeptClick keep(const HttpRequest& request, const ClickOrigin& origin);
   void record(KeptClick& kept, std::string_view code);
 
  private:
-  Click describe(const HttpRequest& request);
-  void write(Click& click, std::string_view code);
+  Click describe(const HttpRequest& request, const ClickOrigin& origin);
 
   Loop& loop_;
-  const ClicksSettings& settings_;
+  const RecorderSettings& settings_;
   Journal* journal_;
   std::string referrer_;  // under construction; kept for its capacity
 };

@@ -18,7 +18,7 @@ inline constexpr std::size_t kFrameHeaderBytes = 24;
 inline constexpr std::size_t kFrameBytesMax = 1024 * 1024;
 
 struct SegmentHeader {
-  Source source;
+  ClickSource source;
   std::uint64_t first = 1;  // number of its first click
 
   friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;

@@ -47,6 +47,10 @@ Address client_of(const HttpRequest& request, const std::vector<Network>& truste
   return client;
 }
 
+bool is_from_proxy(const HttpRequest& request, const std::vector<Network>& trusted_proxies) {
+  return is_trusted(request.client, trusted_proxies);
+}
+
 std::string network_of(const Address& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (address.raw()->sa_family == AF_INET6) {

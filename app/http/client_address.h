@@ -13,6 +13,9 @@ namespace holdfast::app {
 
 Address client_of(const HttpRequest& request, const std::vector<Network>& trusted_proxies);
 
+/// It came by way of one of them.
+bool is_from_proxy(const HttpRequest& request, const std::vector<Network>& trusted_proxies);
+
 /// What counts as one client: the /24 of an IPv4 address, the /64 of an IPv6 one.
 std::string network_of(const Address& address);
 

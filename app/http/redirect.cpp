@@ -1,8 +1,10 @@
 #include "app/http/redirect.h"
 
+#include "app/http/client_address.h"
 #include "common/html.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace holdfast::app {
@@ -20,18 +22,20 @@ Problem blocked() { return link_closed("short-url-blocked", "This link leads whe
 
 /// A Visit that outlives its request.
 struct RedirectHandler::KeptVisit {
-  explicit KeptVisit(const Visit& visit) : code(visit.code), query(visit.query), is_counted(visit.is_counted) {}
-  Visit view() const { return {.code = code, .query = query, .is_counted = is_counted}; }
+  KeptVisit(RedirectHandler& handler, const Visit& visit) : code(visit.code), query(visit.query) {
+    if (visit.is_click()) click = visit.request != nullptr ? handler.keep(*visit.request) : *visit.kept;
+  }
+  Visit view() { return {.code = code, .query = query, .kept = click ? &*click : nullptr}; }
 
   std::string code;
   std::string query;
-  bool is_counted;
+  std::optional<KeptClick> click;
 };
 
 class RedirectHandler::Waiting final : public LookupWaiter {
  public:
   Waiting(RedirectHandler& handler, Reply reply, const Visit& visit)
-      : handler_(handler), reply_(std::move(reply)), visit_(visit) {}
+      : handler_(handler), reply_(std::move(reply)), visit_(handler, visit) {}
   void on_looked_up(const LookupAnswer& answer) override { handler_.answer(reply_, visit_.view(), answer); }
 
  private:
@@ -47,11 +51,11 @@ class RedirectHandler::Using final : public PgQuery {
       : PgQuery(Statement::UseVisit),
         handler_(handler),
         reply_(std::move(reply)),
-        visit_(visit),
+        visit_(handler, visit),
         rules_(rules),
         target_(target) {
     add(visit_.code);
-    add(visit.is_counted ? "1" : "0");
+    add(visit.is_click() ? "1" : "0");
   }
   void on_answer(const PgAnswer& answer) override {
     if (!answer.is_ok()) {
@@ -72,7 +76,7 @@ class RedirectHandler::Using final : public PgQuery {
 };
 
 void RedirectHandler::handle(const HttpRequest& request, Reply reply, std::string_view code) {
-  const Visit visit{.code = code, .query = request.query, .is_counted = request.head.method == Method::Get};
+  const Visit visit{.code = code, .query = request.query, .request = &request};
   LookupAnswer found;
   if (lookup_.find_now(code, found)) return answer(reply, visit, found);
   reply.keep(request);
@@ -115,8 +119,22 @@ void RedirectHandler::follow(Reply& reply, const Visit& visit, std::string_view 
   primary_.send(std::make_unique<Using>(*this, std::move(reply), visit, link->rules, link->target), deadline_);
 }
 
+KeptClick RedirectHandler::keep(const HttpRequest& request) { return clicks_.keep(request, origin_of(request)); }
+
+ClickOrigin RedirectHandler::origin_of(const HttpRequest& request) const {
+  if (!clicks_.is_recording()) return {};
+  return {.client = client_of(request, trusted_proxies_), .is_by_proxy = is_from_proxy(request, trusted_proxies_)};
+}
+
+/// It is written before the response leaves, with one write for all of this turn.
+void RedirectHandler::record(const Visit& visit) {
+  if (!visit.is_click()) return;
+  if (visit.request == nullptr) return clicks_.record(*visit.kept, visit.code);
+  clicks_.record(*visit.request, origin_of(*visit.request), visit.code);
+}
+
 void RedirectHandler::send(Reply& reply, const Visit& visit, const LinkRules& rules, std::string_view target) {
-  if (visit.is_counted) visits_.count(visit.code);
+  record(visit);
   std::string with_visitors;
   if (rules.forwards_query && !visit.query.empty()) {
     with_visitors = with_query(target, visit.query);

@@ -1,6 +1,8 @@
 #include "app/store/session.h"
 
+#include <poll.h>
 #include <thread>
+#include <utility>
 
 namespace holdfast::app {
 namespace {
@@ -31,6 +33,8 @@ tl::expected<Session, std::string> Session::open(const PostgresDsn& dsn, const S
     if (PQstatus(connection) == CONNECTION_OK) {
       PQsetNoticeProcessor(
           connection, [](void*, const char*) {}, nullptr);
+      session.timeout_ = options.timeout;
+      session.cancel_ = options.cancel;
       return session;
     }
     std::string wrong = first_line(PQerrorMessage(connection));
@@ -41,15 +45,53 @@ tl::expected<Session, std::string> Session::open(const PostgresDsn& dsn, const S
   }
 }
 
+/// What PQexec() waits for, within the time; null where it did not come. Then the connection is of no use any more.
+PGresult* Session::wait_for_result() {
+  PGconn* connection = connection_.get();
+  const auto until = Clock::now() + timeout_;
+  PGresult* last = nullptr;
+  for (;;) {
+    const int left = PQflush(connection);
+    if (left < 0 || (left == 0 && PQisBusy(connection) == 0)) {
+      PGresult* next = PQgetResult(connection);
+      if (next == nullptr) return last;
+      PQclear(std::exchange(last, next));
+      continue;
+    }
+    const bool is_over = Clock::now() >= until || (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed));
+    if (is_over) return PQclear(last), nullptr;
+    pollfd socket{
+        .fd = PQsocket(connection), .events = static_cast<short>(left > 0 ? POLLIN | POLLOUT : POLLIN), .revents = 0};
+    ::poll(&socket, 1, 100);  // in pieces, for `cancel`
+    if ((socket.revents & ~POLLOUT) != 0 && PQconsumeInput(connection) == 0) return PQclear(last), nullptr;
+  }
+}
+
 tl::expected<Rows, std::string> Session::run(const char* sql, const std::vector<const char*>& values) {
-  // Without values a text may be several statements.
-  PGresult* result = values.empty() ? PQexec(connection_.get(), sql)
-                                    : PQexecParams(connection_.get(), sql, static_cast<int>(values.size()), nullptr,
-                                                   values.data(), nullptr, nullptr, 0);
+  PGconn* connection = connection_.get();
+  const auto count = static_cast<int>(values.size());
+  sqlstate_.clear();
+  PGresult* result = nullptr;
+  if (timeout_.count() == 0) {
+    // Without values a text may be several statements.
+    result = values.empty() ? PQexec(connection, sql)
+                            : PQexecParams(connection, sql, count, nullptr, values.data(), nullptr, nullptr, 0);
+  } else {
+    PQsetnonblocking(connection, 1);
+    const bool is_sent =
+        values.empty() ? PQsendQuery(connection, sql) == 1
+                       : PQsendQueryParams(connection, sql, count, nullptr, values.data(), nullptr, nullptr, 0) == 1;
+    if (is_sent) result = wait_for_result();
+    if (is_sent && result == nullptr) {
+      const std::string why = first_line(PQerrorMessage(connection));
+      return tl::unexpected(why.empty() ? "it did not answer in time" : why);
+    }
+  }
   Rows rows(result);
   const ExecStatusType status = PQresultStatus(result);
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return rows;
-  return tl::unexpected(first_line(PQerrorMessage(connection_.get())));
+  if (const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE); state != nullptr) sqlstate_ = state;
+  return tl::unexpected(first_line(PQerrorMessage(connection)));
 }
 
 }  // namespace holdfast::app

@@ -1,10 +1,11 @@
-// A connection to the primary for the command line: every call waits for its answer.
+// A connection to the primary for the command line, and for threads of their own: every call waits for its answer.
 // Thread: any; it blocks, and has no business on a loop.
 #pragma once
 
 #include "app/store/dsn.h"
 
 #include <libpq-fe.h>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -41,6 +42,8 @@ struct SessionOptions {
   std::chrono::milliseconds wait{0};  // for a server that starts, or is in recovery
   const char* target = "read-write";  // of several hosts, the one that is this
   std::function<void(std::string_view line)> say = [](std::string_view) {};
+  std::chrono::milliseconds timeout{0};       // of a statement; 0: none
+  const std::atomic<bool>* cancel = nullptr;  // once it is true, statements are given up
 };
 
 class Session {
@@ -51,12 +54,22 @@ class Session {
   /// The error is the server's first line. A null value is NULL.
   tl::expected<Rows, std::string> run(const char* sql, const std::vector<const char*>& values = {});
 
+  void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
+
+  /// The server's word for the last error; empty where it gave none, for the connection is gone.
+  const std::string& sqlstate() const { return sqlstate_; }
+
  private:
   struct Finish {
     void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
   };
   explicit Session(PGconn* connection) : connection_(connection) {}
+  PGresult* wait_for_result();
+
   std::unique_ptr<PGconn, Finish> connection_;
+  std::chrono::milliseconds timeout_{0};
+  const std::atomic<bool>* cancel_ = nullptr;
+  std::string sqlstate_;
 };
 
 }  // namespace holdfast::app

@@ -143,18 +143,6 @@ constexpr std::array<StatementInfo, static_cast<std::size_t>(Statement::Last) + 
      "gone AS (UPDATE links SET deleted_at = coalesce(deleted_at, now()), updated_at = coalesce(deleted_at, now()) "
      "FROM old WHERE domain = '' AND code = $1 AND NOT foreign_) SELECT foreign_ FROM old"},
 
-    // One batch of one instance, counted once however often it is sent: the watermark tells whether it is new.
-    // Rows are taken in the order of their key, so that two instances cannot lock each other out.
-    // Parameters: instance, sequence, codes, counts.
-    {Statement::AddVisits, Access::Write, "add_visits",
-     "WITH w AS (INSERT INTO visit_watermarks AS w (instance, sequence) VALUES ($1::uuid, $2::bigint) "
-     "ON CONFLICT (instance) DO UPDATE SET sequence = excluded.sequence, updated_at = now() "
-     "WHERE w.sequence < excluded.sequence RETURNING 1) "
-     "INSERT INTO link_visits AS v (domain, code, total, last_at) "
-     "SELECT '', b.code, b.visits, now() FROM unnest($3::text[], $4::bigint[]) AS b (code, visits) "
-     "WHERE EXISTS (SELECT FROM w) ORDER BY b.code COLLATE \"C\" "
-     "ON CONFLICT (domain, code) DO UPDATE SET total = v.total + excluded.total, last_at = excluded.last_at"},
-
     // Parameters: links with their codes, created, scope, key, fingerprint (app/migrations/0010).
     {Statement::CreateLinks, Access::Write, "create_links",
      "SELECT fresh, matches, body FROM create_links_v1($1::jsonb, $2::timestamptz, $3, $4, $5::bytea)"},

@@ -21,7 +21,6 @@ enum class Statement : std::uint8_t {
   CreateLink,
   CreateLinkOnce,
   DeleteLink,
-  AddVisits,
   CreateLinks,
   ReadLink,
   ChangeLink,

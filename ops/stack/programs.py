@@ -81,11 +81,13 @@ class Lb:
 class Shortener:
     """One instance."""
 
-    def __init__(self, name, folder, port, env, user=None, binary=None, config=None):
+    def __init__(self, name, folder, port, env, user=None, binary=None, config=None, clicks=None):
+        """Its journal of clicks is in `clicks`, else in `folder`, where its log is."""
         self.port = port
         command = [binary or built("shortener"), "serve"] + (["--config", config] if config else [])
         self.process = Process(name, command, os.path.join(folder, name + ".log"),
-                               env={**env, "LISTEN": f"127.0.0.1:{port}"}, user=user, where=f"127.0.0.1:{port}")
+                               env={"CLICKS_FOLDER": os.path.join(clicks or folder, name + ".clicks"), **env,
+                                    "LISTEN": f"127.0.0.1:{port}"}, user=user, where=f"127.0.0.1:{port}")
 
     def start(self):
         self.process.start()
@@ -98,6 +100,30 @@ class Shortener:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
+
+    def metric(self, name, **labels):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            return sum_of_samples(answer.read().decode(), name, labels)
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+
+class Worker:
+    """A process that stores clicks; its metrics are at `port`."""
+
+    def __init__(self, name, folder, port, env, user=None, binary=None):
+        self.port = port
+        self.process = Process(name, [binary or built("shortener"), "worker"], os.path.join(folder, name + ".log"),
+                               env={**env, "WORKER_LISTEN": f"127.0.0.1:{port}"}, user=user, where=f"127.0.0.1:{port}")
+
+    def start(self):
+        self.process.start()
+        self.process.wait_for_log(r'info ready\b|"event":"ready"')
+        return self
 
     def metric(self, name, **labels):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:

@@ -31,12 +31,17 @@ class Redis:
             return False
 
     def command(self, *words):
-        """One command, its reply as it comes over the wire."""
-        request = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+        """One command, of texts or bytes; its reply as it comes over the wire."""
+        words = [word.encode() if isinstance(word, str) else word for word in words]
+        request = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
         with socket.create_connection(("127.0.0.1", self.port), 2) as connection:
             connection.settimeout(2)
-            connection.sendall(request.encode())
+            connection.sendall(request)
             return connection.recv(65536).decode(errors="replace")
+
+    def add(self, stream, field, value):
+        """An entry at the end of a stream."""
+        return self.command("XADD", stream, "*", field, value)
 
     def stop(self):
         return self.process.stop()

@@ -1,4 +1,4 @@
-"""The whole system: PostgreSQL primary and replica, Redis, two shorteners, lb. Private, under one folder."""
+"""The whole system: PostgreSQL primary and replica, Redis, two shorteners and a worker, lb. Private, under one folder."""
 import json
 import os
 import secrets
@@ -11,7 +11,7 @@ import urllib.request
 from . import ports
 from .postgres import Postgres, make_pair
 from .process import Failed, Process, as_user, own, tail, unprivileged_user, wait_until
-from .programs import Lb, Shortener, built
+from .programs import Lb, Shortener, Worker, built
 from .redis import Redis
 
 LB_CONFIG = """# Made by ops/up. What runs here: lb in front of two shorteners.
@@ -73,7 +73,7 @@ class Stack:
         self.say = say
         self.preferred_port = preferred_port
         self.env = env or {}
-        self.primary = self.replica = self.redis = self.lb = None
+        self.primary = self.replica = self.redis = self.worker = self.lb = None
         self.apps = []
         self.user = None
 
@@ -160,9 +160,12 @@ class Stack:
         public = ports.free_port(self.preferred_port)
         self.say("two shorteners")
         for name in ("app1", "app2"):
-            app = Shortener(name, self.logs, ports.free_port(), self.app_env(public), self.user, shortener)
+            app = Shortener(name, self.logs, ports.free_port(), self.app_env(public), self.user, shortener,
+                            clicks=self.data)
             self.apps.append(app)
             app.start()
+        self.say("worker")
+        self.worker = Worker("worker", self.logs, ports.free_port(), self.app_env(), self.user, shortener).start()
         self.say("lb")
         config = LB_CONFIG.format(public=public, admin=ports.free_port(9900 if self.preferred_port else None),
                                   access_log=os.path.join(self.logs, "access.log"),
@@ -188,21 +191,23 @@ class Stack:
 
     # --- What runs ---
 
+    def _parts(self):
+        parts = [self.lb] + self.apps + [self.worker, self.redis, self.replica, self.primary]
+        return [part for part in parts if part is not None]
+
     def processes(self):
         """In the order in which they are stopped."""
-        parts = [self.lb] + self.apps + [self.redis, self.replica, self.primary]
-        return [part.process for part in parts if part is not None]
+        return [part.process for part in self._parts()]
 
     def stop(self):
-        for part in [self.lb] + self.apps + [self.redis, self.replica, self.primary]:
-            if part is not None:
-                part.stop()
+        for part in self._parts():
+            part.stop()
 
     def save(self):
         path = os.path.join(self.folder, "state.json")
         state = {"public": self.lb.public, "admin": self.lb.admin, "env": self.env, "data": self.data,
                  "ports": {"primary": self.primary.port, "replica": self.replica.port, "redis": self.redis.port,
-                           "apps": [app.port for app in self.apps]},
+                           "worker": self.worker.port, "apps": [app.port for app in self.apps]},
                  "processes": {process.name: process.state() for process in self.processes()}}
         with open(os.open(path + ".new", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
             json.dump(state, out, indent=1)
@@ -236,7 +241,9 @@ class Stack:
         stack.redis = revive(Redis(stack.data, stack.user, stack.logs, numbers["redis"]), "redis")
         shortener = os.path.join(stack.data, "bin", "shortener")
         for name, port in zip(("app1", "app2"), numbers["apps"]):
-            stack.apps.append(revive(Shortener(name, stack.logs, port, {}, stack.user, shortener), name))
+            stack.apps.append(revive(Shortener(name, stack.logs, port, {}, stack.user, shortener, clicks=stack.data), name))
+        if "worker" in known:  # a system of an older checkout has none
+            stack.worker = revive(Worker("worker", stack.logs, numbers["worker"], {}, stack.user, shortener), "worker")
         with open(os.path.join(stack.data, "config", "lb.yaml")) as kept:
             config = kept.read()
         stack.lb = revive(Lb(config, os.path.join(stack.data, "config"), stack.logs, user=stack.user,
@@ -252,7 +259,7 @@ class Stack:
                 ("  admin", f"http://127.0.0.1:{self.lb.admin}", self.lb.process)]
         rows += [(app.process.name, f"http://127.0.0.1:{app.port}", app.process) for app in self.apps]
         rows += [(part.process.name, part.process.where, part.process)
-                 for part in (self.primary, self.replica, self.redis)]
+                 for part in (self.worker, self.primary, self.replica, self.redis)]
         lines = [f"{'what':<10}{'where':<28}{'pid':>8}  log"]
         for name, where, process in rows:
             pid = str(process.pid) if process.is_running() else "ended"

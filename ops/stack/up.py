@@ -16,7 +16,7 @@ RUN = os.path.join(ROOT, ".run")
 
 def main():
     parser = argparse.ArgumentParser(
-        prog="ops/up", description="Installs what is missing, builds, and starts lb in front of two shorteners, a "
+        prog="ops/up", description="Installs what is missing, builds, and starts lb in front of two shorteners, their worker, a "
         "PostgreSQL primary and replica, and Redis, all private to this checkout (.run/). Ctrl-C stops it.")
     parser.add_argument("-d", "--detach", action="store_true", help="leave it running; ./ops/down stops it")
     parser.add_argument("--no-build", action="store_true", help="use the programs that are built already")

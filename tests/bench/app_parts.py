@@ -68,7 +68,7 @@ def fill_redis(port, first, last):
 def instance(stack, folder, name, **env):
     """One of its own, with its settings as environment variables; started."""
     return Shortener(name, folder, ports.free_port(), {**stack.app_env(), **env}, user=stack.user,
-                     binary=os.path.join(stack.data, "bin", "shortener")).start()
+                     binary=os.path.join(stack.data, "bin", "shortener"), clicks=stack.data).start()
 
 
 def cpu_seconds(pid):

@@ -10,7 +10,7 @@ from stack.process import Failed
 from stack.stack import PATIENT, Stack
 from stack.up import RUN, build
 
-from . import ALL, checker, compare, drill
+from . import ALL, checker, clicks, compare, drill
 
 
 def main():
@@ -19,7 +19,8 @@ def main():
         epilog="Exit code 1 where a client noticed anything, a link was made twice or lost, or the accounts disagree.")
     parser.add_argument("name", nargs="*", metavar="NAME", help="a drill; `all` is every one; `compare` runs all of them "
                         "through lb, and some through HAProxy, nginx and Caddy; `checker` judges a random history "
-                        "of links by what was possible, while everything breaks")
+                        "of links by what was possible, while everything breaks; `clicks` breaks all that is on a click's way, and "
+                        "then compares the books")
     parser.add_argument("--list", action="store_true", help="name the drills")
     parser.add_argument("--rate", type=float, default=drill.Options.rate, help="requests a second (%(default)s)")
     parser.add_argument("--burst", type=int, default=drill.Options.burst, help="of them at a time (%(default)s)")
@@ -39,11 +40,14 @@ def main():
     if options.list or not options.name:
         for name, one in ALL.items():
             print(f"{name:<23}{one.ABOUT}")
+        print(f"{clicks.NAME:<23}all that is on a click's way broken, and then the books compared")
         return 0 if options.list else 1
     if options.name == ["compare"]:
         return compared(options)
     if options.name == ["checker"]:
         return checked(options)
+    if options.name == ["clicks"]:
+        return counted(options)
     names = list(ALL) if options.name == ["all"] else options.name
     if unknown := set(names) - set(ALL):
         parser.error(f"no drill {', '.join(unknown)}: ops/drill --list names them")
@@ -75,6 +79,15 @@ def checked(options):
     return 0 if held else 1
 
 
+def counted(options):
+    """On a system of its own, whose clicks are nobody else's."""
+    with private_system(clicks.QUICK) as stack:
+        chosen = clicks.Options(rate=options.rate, burst=options.burst, seed=options.seed)
+        if options.seconds:
+            chosen.primary_away = options.seconds
+        return 0 if clicks.repeat(stack, chosen, options.runs, options.json, say) else 1
+
+
 def wanted(options):
     return drill.Options(options.rate, options.burst, options.posts, seconds=options.seconds, seed=options.seed)
 
@@ -96,12 +109,12 @@ def system():
 
 
 @contextlib.contextmanager
-def private_system():
+def private_system(env=None):
     os.makedirs(RUN, exist_ok=True)
     build(say)
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-") as folder:
         os.chmod(folder, 0o755)
-        stack = Stack(folder, is_durable=False, say=say, env=PATIENT).start()
+        stack = Stack(folder, is_durable=False, say=say, env={**PATIENT, **(env or {})}).start()
         try:
             yield stack
         finally:

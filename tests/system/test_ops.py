@@ -42,7 +42,7 @@ def test_up_twice_down_up_again_and_wipe(clone):
     status, link = create_link(url, "https://example.com/kept")
     assert status == 201
     first = pids(clone)
-    assert len(first) == 6
+    assert len(first) == 7
 
     code, out = run(clone, "up", "-d", "--no-build")
     assert code == 0 and "It is up already" in out and pids(clone) == first

@@ -46,11 +46,11 @@ void turn(Journal& journal, TurnOutput& output, std::initializer_list<std::strin
 /// All codes that can be read, in order, and where they stand.
 struct Read {
   std::vector<std::string> codes;
-  std::vector<std::pair<Source, std::uint64_t>> places;
+  std::vector<std::pair<ClickSource, std::uint64_t>> places;
 };
 Read read_on(JournalReader& reader) {
   Read read;
-  Source source;
+  ClickSource source;
   Frame frame;
   while (reader.next(source, frame)) {
     std::string_view rest = frame.records;
@@ -121,7 +121,7 @@ TEST_CASE("what is recorded is read again in order, with successive numbers, whi
 TEST_CASE("a later run reads what an earlier one wrote, is the same instance, and has a larger epoch") {
   const Folder folder;
   TurnOutput output;
-  Source before;
+  ClickSource before;
   {
     const auto journal = open_in(folder);
     before = journal->source();

@@ -76,7 +76,7 @@ TEST_CASE("a record whose size does not fit its parts is an error, and the next 
 
 TEST_CASE("a click is known by its request, else by its place; different places are different clicks") {
   Click click = some_click();
-  const Source here{.instance = {1}, .epoch = 5};
+  const ClickSource here{.instance = {1}, .epoch = 5};
   CHECK(id_of(click, here, 1) == id_of(click, {.instance = {2}, .epoch = 9}, 7));
   click.request.reset();
   CHECK(id_of(click, here, 1) == id_of(click, here, 1));

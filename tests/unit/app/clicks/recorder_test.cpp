@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <stdlib.h>
+#include <filesystem>
 #include <set>
 
 using namespace holdfast;
@@ -13,35 +15,81 @@ namespace {
 
 Address at(std::string_view text) { return Address::parse(text).value(); }
 
-std::vector<Network> networks(std::initializer_list<std::string_view> texts) {
-  std::vector<Network> all;
-  for (const std::string_view text : texts) all.push_back(Network::parse(text).value());
-  return all;
-}
-
 std::string referrer_host(std::string_view referrer) {
   std::string host;
   append_referrer_host(host, referrer);
   return host;
 }
 
+constexpr std::string_view kId = "00112233445566778899aabbccddeeff";
+
+/// What the journal has of a request with these fields, by way of keep() or at once.
+Click recorded(const RecorderSettings& settings, const ClickOrigin& origin, std::string& memory, bool is_kept) {
+  char folder[] = "/tmp/holdfast-recorder-XXXXXX";
+  REQUIRE(::mkdtemp(folder) != nullptr);
+  Click click;
+  {
+    auto journal = Journal::open({.folder = folder});
+    REQUIRE(journal.has_value());
+    Loop loop;
+    const std::vector<Field> fields{
+        {.name = "User-Agent", .value = "Mozilla/5.0 (X11; Linux x86_64)", .id = FieldId::Other},
+        {.name = "referer", .value = "https://News.example/x", .id = FieldId::Other},
+        {.name = "DNT", .value = "1", .id = FieldId::Other},
+        {.name = "X-Request-ID", .value = kId, .id = FieldId::XRequestId}};
+    RequestHead head;
+    head.fields = fields;
+    const Address peer = at("127.0.0.1:5");
+    const HttpRequest request{.head = head, .path = "/abc", .query = {}, .body = {}, .client = peer};
+    ClickRecorder recorder(loop, settings, journal->get());
+    if (is_kept) {
+      KeptClick kept = recorder.keep(request, origin);
+      recorder.record(kept, "abc");
+    } else {
+      recorder.record(request, origin, "abc");
+    }
+    loop.output().flush_all();
+    JournalReader reader(**journal);
+    ClickSource source;
+    Frame frame;
+    REQUIRE(reader.next(source, frame));
+    memory = frame.records;
+    std::string_view rest = memory;
+    click = take_record(rest).value();
+  }
+  std::filesystem::remove_all(folder);
+  return click;
+}
+
 }  // namespace
 
-TEST_CASE("the client is the right-most address that is no proxy of ours; others are not believed") {
-  const auto trusted = networks({"127.0.0.0/8", "10.0.0.0/8"});
-  const auto client = [&](std::string_view peer, std::string_view forwarded) {
-    return client_behind(at(peer), forwarded, trusted).host();
-  };
-  CHECK(client("203.0.113.5:1", "198.51.100.1") == "203.0.113.5");
-  CHECK(client("127.0.0.1:1", "198.51.100.1") == "198.51.100.1");
-  CHECK(client("127.0.0.1:1", "192.0.2.66, 198.51.100.1, 10.1.2.3") == "198.51.100.1");
-  CHECK(client("127.0.0.1:1", "10.9.9.9 , 10.1.2.3") == "10.9.9.9");
-  CHECK(client("127.0.0.1:1", "nonsense, 10.1.2.3") == "10.1.2.3");
-  CHECK(client("127.0.0.1:1", "198.51.100.1:4711") == "198.51.100.1");
-  CHECK(client("127.0.0.1:1", "[2001:db8::7]:80") == "2001:db8::7");
-  CHECK(client("127.0.0.1:1", "2001:db8::7") == "2001:db8::7");
-  CHECK(client("127.0.0.1:1", "") == "127.0.0.1");
-  CHECK(client("127.0.0.1:1", "[") == "127.0.0.1");
+TEST_CASE("a click tells where it came from and by what, at once or later, and its request where a proxy says so") {
+  std::string memory;
+  for (const bool is_kept : {false, true}) {
+    const Click click = recorded({}, {.client = at("203.0.113.77:80"), .is_by_proxy = true}, memory, is_kept);
+    CHECK(click.code == "abc");
+    CHECK(click.referrer == "news.example");
+    CHECK(click.device == Device::Desktop);
+    CHECK(click.address.text() == "203.0.113.0/24");
+    CHECK(click.visitor != 0);
+    CHECK(click.request == id_from_text(kId));
+    CHECK(click.at_ms > 1'700'000'000'000);
+  }
+  CHECK_FALSE(recorded({}, {.client = at("203.0.113.77:80")}, memory, false).request.has_value());
+}
+
+TEST_CASE("an address is kept by config alone, and of who asks for privacy nothing is kept but the click") {
+  std::string memory;
+  const ClickOrigin origin{.client = at("203.0.113.77:80"), .is_by_proxy = true};
+  const Click without = recorded({.keeps_address = false}, origin, memory, false);
+  CHECK(without.address.text().empty());
+  CHECK(without.visitor != 0);
+  const Click quiet = recorded({.honours_dnt = true}, origin, memory, false);
+  CHECK(quiet.code == "abc");
+  CHECK(quiet.request.has_value());
+  CHECK(quiet.address.text().empty());
+  CHECK(quiet.visitor == 0);
+  CHECK(quiet.referrer.empty());
 }
 
 TEST_CASE("an address is shortened to its /24 or /48") {
