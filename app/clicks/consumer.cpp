@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view kEntriesAtOnce = "200";
+constexpr double kEntriesAtOnce = 200;
 constexpr auto kIdleWait = 500ms;  // for new entries
 constexpr auto kRedisRetry = 500ms;
 constexpr auto kRedisTimeout = 3s;  // above kIdleWait
@@ -153,6 +153,12 @@ std::vector<Consumer::Taken> Consumer::entries_of(const RedisValue& list) {
   return entries;
 }
 
+/// So many entries as may be what the batch has room for: they are of all sizes, so the last ones tell.
+std::string Consumer::entries_wanted() const {
+  const auto room = static_cast<double>(settings_.batch_clicks) - static_cast<double>(batch_.clicks().size());
+  return std::to_string(static_cast<int>(std::clamp(room / clicks_an_entry_, 1.0, kEntriesAtOnce)));
+}
+
 /// Fills the batch: until it is large, or its first clicks have waited long enough.
 void Consumer::gather() {
   batch_.clear();
@@ -176,8 +182,9 @@ void Consumer::gather() {
 
 bool Consumer::read_new(std::chrono::milliseconds wait) {
   const std::string limit = std::to_string(std::max<std::int64_t>(1, wait.count()));
-  const auto answer = redis_->run({"XREADGROUP", "GROUP", kGroup, places_.name, "COUNT", kEntriesAtOnce, "BLOCK", limit,
-                                   "STREAMS", clicks_.stream, ">"});
+  const std::string count = entries_wanted();
+  const auto answer = redis_->run(
+      {"XREADGROUP", "GROUP", kGroup, places_.name, "COUNT", count, "BLOCK", limit, "STREAMS", clicks_.stream, ">"});
   if (!answer) return lose_redis(answer.error()), false;
   const RedisValue value = answer->value();
   if (value.is_error()) {  // it was emptied: the group is gone
@@ -191,8 +198,8 @@ bool Consumer::read_new(std::chrono::milliseconds wait) {
 /// What a worker has taken long ago it does not work at any more.
 bool Consumer::take_over() {
   const std::string idle = std::to_string(settings_.takeover_after.count());
-  const auto answer =
-      redis_->run({"XAUTOCLAIM", clicks_.stream, kGroup, places_.name, idle, "0", "COUNT", kEntriesAtOnce});
+  const std::string count = entries_wanted();
+  const auto answer = redis_->run({"XAUTOCLAIM", clicks_.stream, kGroup, places_.name, idle, "0", "COUNT", count});
   if (!answer) return lose_redis(answer.error()), false;
   if (answer->value().is_error()) return true;  // no group yet: reading makes it
   std::vector<Taken> entries = entries_of(answer->value().at(1));
@@ -215,6 +222,8 @@ void Consumer::count_deliveries(std::vector<Taken>& entries) {
 }
 
 void Consumer::add(std::vector<Taken> entries) {
+  const std::size_t before = batch_.clicks().size();
+  const std::size_t count = entries.size();
   for (Taken& each : entries) {
     ids_.push_back(std::move(each.id));
     if (each.deliveries > kDeliveriesMax) {
@@ -227,6 +236,8 @@ void Consumer::add(std::vector<Taken> entries) {
     }
   }
   counts_.held.set(static_cast<std::int64_t>(batch_.clicks().size()));
+  if (count == 0) return;
+  clicks_an_entry_ = std::max(1.0, static_cast<double>(batch_.clicks().size() - before) / static_cast<double>(count));
 }
 
 /// Off the stream, now that it is stored. What cannot be done now is done when Redis is there again; what is delivered
@@ -244,7 +255,8 @@ void Consumer::acknowledge() {
 
 /// Its name goes with it, where it holds nothing: whoever reads the list of workers sees those that there are.
 void Consumer::leave() {
-  if (!redis_ || !batch_.is_empty() || !done_.empty()) return;
+  if (!batch_.is_empty()) return keep_hold();
+  if (!redis_ || !done_.empty()) return;
   redis_->run({"XGROUP", "DELCONSUMER", clicks_.stream, kGroup, places_.name});
 }
 
@@ -288,11 +300,11 @@ bool Consumer::store() {
   }
 }
 
-/// Tells the others that these entries are in good hands, without counting it as one more try.
+/// Tells the others that these entries are in good hands, and that it is not their fault that they are not stored yet.
 void Consumer::keep_hold() {
   if (ids_.empty() || !has_redis()) return;
   RedisSession::Words words = with_ids({"XCLAIM", clicks_.stream, kGroup, places_.name, "0"}, ids_);
-  words.push_back("JUSTID");
+  words.insert(words.end(), {"RETRYCOUNT", "0", "JUSTID"});
   const auto answer = redis_->run(words);
   if (!answer) lose_redis(answer.error());
 }

@@ -87,6 +87,7 @@ class Consumer {
   void lose_redis(std::string_view why);
   bool make_group();
   static std::vector<Taken> entries_of(const RedisValue& list);
+  std::string entries_wanted() const;
   void gather();
   bool read_new(std::chrono::milliseconds wait);
   bool take_over();
@@ -110,6 +111,7 @@ class Consumer {
   Clock::time_point next_look_{};
   Clock::time_point next_partitions_{};
   Batch batch_;
+  double clicks_an_entry_ = 500;   // as the last ones were
   std::vector<std::string> ids_;   // of the batch's entries
   std::vector<std::string> done_;  // stored, and still in the stream
   ConsumerCounts counts_;

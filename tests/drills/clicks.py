@@ -154,7 +154,7 @@ class Breaker:
     async def poison(self):
         """Records that can never be stored, and entries that are none, between the good ones"""
         for bytes_ in (entry([record(b"bad\xffcode")]), entry([record(b"nul\0code")]), entry([b"\x05\0\x09abcd"]),
-                       entry([record(b"fine", at=2**62)]), b"rubbish"):
+                       entry([record(b"fine", at=2**62)]), b"rubbish " + secrets.token_bytes(8)):
             await self.blow(lambda: self.stack.redis.add("holdfast:clicks", "d", bytes_))
             self.poisoned += 1
 

@@ -48,7 +48,7 @@ def test_up_twice_down_up_again_and_wipe(clone):
     assert code == 0 and "It is up already" in out and pids(clone) == first
 
     code, out = run(clone, "down")
-    assert code == 0 and "stopped lb, app1, app2, redis, replica, primary" in out
+    assert code == 0 and "stopped lb, app1, app2, worker, redis, replica, primary" in out
     assert all(start_time(pid) is None for pid in first)
 
     code, out = run(clone, "up", "-d", "--no-build")
