@@ -23,6 +23,7 @@ void describe(Keys& keys, RateLimitConfig& rate_limit);
 void describe(Keys& keys, ClicksSettings& clicks);
 void describe(Keys& keys, WorkerSettings& worker);
 void describe(Keys& keys, ShutdownConfig& shutdown);
+void describe(Keys& keys, MaintainConfig& maintain);
 void describe(Keys& keys, Config& config);
 
 namespace {
@@ -322,6 +323,13 @@ void describe(Keys& keys, ShutdownConfig& shutdown) {
   keys.add("grace", shutdown.grace, "then requests under way have so long", 0ms, 600'000ms).env("SHUTDOWN_GRACE");
 }
 
+void describe(Keys& keys, MaintainConfig& maintain) {
+  keys.add("retention", maintain.retention,
+           "single clicks are kept so long, by whole months; what was counted of them stays for good", 24 * 3'600'000ms,
+           10 * 366 * 24 * 3'600'000ms)
+      .env("MAINTAIN_RETENTION");
+}
+
 void describe(Keys& keys, Config& config) {
   add_address(keys, "listen", config.listen, "where HTTP is served; port 0 takes a free one").env("LISTEN");
   keys.add("port", config.port, "instead of listen's port; -1: that one", -1, 65535).env("PORT");
@@ -355,6 +363,7 @@ void describe(Keys& keys, Config& config) {
   keys.section("clicks", config.clicks, "clicks, from the redirect to the database");
   keys.section("worker", config.worker, "`shortener worker`, which stores them");
   keys.section("shutdown", config.shutdown, "the end");
+  keys.section("maintain", config.maintain, "what `shortener maintain` removes");
 }
 
 LoadedConfig load_config(const std::string& file) {

@@ -57,6 +57,10 @@ struct RateLimitConfig {
   std::string prefix = "holdfast:rate:";
 };
 
+struct MaintainConfig {
+  std::chrono::milliseconds retention{std::chrono::hours(24 * 90)};
+};
+
 struct ShutdownConfig {
   std::chrono::milliseconds delay{1'000};
   std::chrono::milliseconds grace{10'000};
@@ -79,6 +83,7 @@ struct Config {
   ClicksSettings clicks;
   WorkerSettings worker;
   ShutdownConfig shutdown;
+  MaintainConfig maintain;
   std::size_t connections_max = 10'000;
   std::size_t request_body_bytes = 1024 * 1024;
 

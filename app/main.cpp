@@ -2,6 +2,8 @@
 #include "app/check.h"
 #include "app/config.h"
 #include "app/keys/manage.h"
+#include "app/operate/commands.h"
+#include "app/operate/outcome.h"
 #include "app/serve.h"
 #include "app/store/migrate.h"
 #include "app/worker.h"
@@ -105,6 +107,13 @@ struct KeysCommand {
   bool as_json = false;
 };
 
+constexpr int kNotTried = static_cast<int>(holdfast::app::Ended::NotTried);
+
+int run(const holdfast::app::OperateCommands& operate, const std::string& file) {
+  LoadedConfig loaded;
+  return load(file, loaded) ? operate.run(loaded.config) : kNotTried;
+}
+
 int check(const std::string& file, bool dumps, bool is_offline) {
   LoadedConfig loaded;
   if (!load(file, loaded)) return 1;
@@ -153,19 +162,23 @@ int main(int argc, char** argv) {
 
     const KeysCommand keys(app, file);
 
+    const holdfast::app::OperateCommands operate(app, file);
+
     auto* reference_command =
         app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
 
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
-      return app.exit(problem) == 0 ? 0 : 1;
+      if (app.exit(problem) == 0) return 0;
+      return operate.is_meant() ? kNotTried : 1;
     }
     if (serve_command->parsed()) return serve(file);
     if (worker_command->parsed()) return work(file);
     if (migrate_command->parsed()) return migrate(file, wait);
     if (check_command->parsed()) return check(file, dumps, is_offline);
     if (keys.all->parsed()) return keys.run(file);
+    if (operate.is_meant()) return run(operate, file);
     if (reference_command->parsed()) std::fputs(holdfast::app::config_reference().c_str(), stdout);
     return 0;
   } catch (const std::exception& problem) {

@@ -39,7 +39,12 @@ def judge(seen, url, folder):
     assert seen["errors"] == [] and seen["foreign"] == [], "no script fails, and nothing is asked for elsewhere"
     for width, found in seen["widths"].items():
         assert found["link"] == f"{url}/{found['slug']}"
-        assert found["summary"].startswith("3 visits"), found
+        assert found["summary"].startswith("3 visits, 1 of them by robots"), found
+        assert ": 3 visits, about 1 visitor (" in found["range"] and "Counted up to" in found["range"], found
+        assert len(found["bars"]) == 30 and found["bars"][-1].endswith(": 3"), "30 days, all of it today"
+        assert found["letters"] >= 9, "what is written in the plot can be read"
+        assert found["referrers"] == ["t.co", "2", "(direct)", "1"], found
+        assert found["devices"] == ["mobile", "2", "bot", "1"], found
         assert found["overflow"] <= 0, f"at {width} px the page is wider than the screen"
         assert found["qr"] > 0 and found["unlabelled"] == 0 and found["calls"] > 10, found
         assert os.path.getsize(os.path.join(folder, f"page-{width}.png")) > 5000

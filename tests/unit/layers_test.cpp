@@ -42,8 +42,9 @@ const std::vector<Room> kRooms{
     {"lb/metrics", {"lb/reasons"}},
     {"lb/reasons", {"common"}},
     // The shortener.
-    {"app/main", {"app/serve", "app/worker", "app/check"}},
+    {"app/main", {"app/serve", "app/worker", "app/check", "app/operate"}},
     {"app/check", {"app/config"}},
+    {"app/operate", {"app/config", "app/clicks"}},
     {"app/serve", {"app/service"}},
     {"app/worker", {"app/http", "app/config"}},
     {"app/service", {"app/http", "app/clicks", "app/config"}},
@@ -95,7 +96,7 @@ const std::vector<Kept> kKept{
     {"qrencode.h", {"app/http/qr.cpp"}},
     {"png.h", {"app/http/qr.cpp"}},
     {"idn2.h", {"app/links/host.cpp"}},
-    {"CLI/", {"lb/main.cpp", "app/main.cpp"}},
+    {"CLI/", {"lb/main.cpp", "app/main.cpp", "app/operate/commands."}},
     {"tests/", {"tests/"}},
 };
 

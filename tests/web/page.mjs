@@ -35,9 +35,13 @@ try {
     await page.waitForSelector('#made:not([hidden])');
     const link = await page.textContent('#made-link');
     await page.waitForSelector(`#links >> text=${slug}`);
-    for (let i = 0; i < 3; ++i) await page.request.get(url + '/' + slug, {maxRedirects: 0});
+    // Twice somebody with a phone, and once a browser that says that it is driven by a program.
+    const phone = {'User-Agent': 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148', Referer: 'https://t.co/x'};
+    for (const headers of [phone, phone, {}]) {
+      await page.request.get(url + '/' + slug, {maxRedirects: 0, headers});
+    }
     for (let total = 0, tries = 0; total < 3; ++tries) {
-      if (tries === 100) throw new Error('three visits were not counted');
+      if (tries === 150) throw new Error('three visits were not counted');
       await page.waitForTimeout(200);
       const stats = await page.request.get(url + '/stats/' + slug, {headers: key ? {'X-Api-Key': key} : {}});
       total = stats.ok() ? (await stats.json()).visitsSummary.total : 0;
@@ -45,6 +49,12 @@ try {
     await page.click(`[aria-label="Statistics of ${slug}"]`);
     await page.waitForSelector('#stats:not([hidden])');
     const summary = await page.textContent('#stats-summary');
+    const range = await page.textContent('#stats-range');
+    const bars = await page.$$eval('#by-day rect.bar', (all) => all.map((bar) => bar.textContent));
+    const letters = await page.$eval('#by-day text', (text) => Math.round(text.getBoundingClientRect().height));
+    const rowsOf = (id) => page.$$eval(`#${id} td`, (cells) => cells.map((cell) => cell.textContent));
+    const referrers = await rowsOf('referrers');
+    const devices = await rowsOf('devices');
     await page.screenshot({path: `${folder}/page-${width}.png`, fullPage: true});
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     const qr = await page.evaluate(() => document.getElementById('made-qr').naturalWidth);
@@ -62,7 +72,7 @@ try {
     await page.goto(url + '/docs', {waitUntil: 'networkidle'});
     const calls = await page.locator('details').count();
     await page.screenshot({path: `${folder}/docs-${width}.png`});
-    seen.widths[width] = {link, summary, overflow, qr, unlabelled, refused, calls, slug};
+    seen.widths[width] = {link, summary, range, bars, letters, referrers, devices, overflow, qr, unlabelled, refused, calls, slug};
     await page.close();
   }
 } finally {

@@ -211,7 +211,7 @@ function everyDay(days, range) {
 function plot(days, range) {
   if (days.length === 0) return element('p', 'No visits in these days.', 'note');
   const all = everyDay(days, range);
-  const width = 640, height = 180, left = 44, bottom = 24, top = 8;
+  const width = Math.min(640, Math.max(240, $('by-day').clientWidth)), height = 180, left = 44, bottom = 24, top = 8;
   const most = Math.max(1, ...all.map((day) => day.total));
   const svg = shape('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img',
     'aria-label': `${range.total} visits from ${all[0].date} to ${all[all.length - 1].date}, at most ${most} a day`});
@@ -273,7 +273,7 @@ async function showStats(link) {
     if (stats.lastVisit) words.push('the last one ' + new Date(stats.lastVisit).toLocaleString());
     $('stats-summary').textContent = words.join(', ') + '.';
     const visitors = stats.visitorsByDay.reduce((sum, day) => sum + day.estimate, 0);
-    const range = `${stats.range.from} to ${stats.range.to} (${stats.range.tz}): ${stats.range.total} visits, about ${visitors} visitors, each day's counted anew.`;
+    const range = `${stats.range.from} to ${stats.range.to} (${stats.range.tz}): ${stats.range.total} visits, about ${visitors} ${visitors === 1 ? 'visitor' : 'visitors'} (who came on two days counts twice).`;
     $('stats-range').textContent = range + (stats.freshAsOf ? ' Counted up to ' + new Date(stats.freshAsOf).toLocaleTimeString() + '.' : '');
     $('by-day').replaceChildren(plot(stats.byDay, stats.range));
     $('referrers').replaceChildren(table(stats.referrers, 'Referrer'));
