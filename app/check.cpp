@@ -80,8 +80,8 @@ std::string check_primary(const Config& config, Report& report) {
       "backend'");
   int left = 0;
   if (room) std::from_chars(room->text(0, 0).data(), room->text(0, 0).data() + room->text(0, 0).size(), left);
-  // Its own, and the feed's.
-  const auto wanted = static_cast<int>(config.database.connections) + 1;
+  // Its own, the feed's, and that of statistics.
+  const auto wanted = static_cast<int>(config.database.connections) + 2;
   if (room && left < wanted) {
     report.wrong(what, "of its max_connections " + std::to_string(left) + " are left; an instance wants " +
                            std::to_string(wanted));

@@ -46,6 +46,24 @@ std::vector<std::unique_ptr<Postgres>> make_replicas(Loop& loop, Timeouts& timeo
   return replicas;
 }
 
+/// For statistics: a connection to each, the primary last.
+std::vector<std::unique_ptr<Postgres>> make_stats_servers(Loop& loop, Timeouts& timeouts, const Config& config) {
+  std::vector<std::unique_ptr<Postgres>> servers;
+  const auto add = [&](const PostgresDsn& dsn, bool is_primary) {
+    PostgresSettings settings = primary_settings(config);
+    settings.name = is_primary ? "statistics primary" : "statistics replica";
+    settings.connection.dsn = dsn;
+    settings.connection.is_primary = is_primary;
+    settings.connections = 1;
+    servers.push_back(std::make_unique<Postgres>(loop, timeouts, std::move(settings)));
+  };
+  if (!config.replica_is_primary) {
+    for (const PostgresDsn& dsn : config.replicas) add(dsn, false);
+  }
+  add(config.primary, true);
+  return servers;
+}
+
 std::unique_ptr<Redis> make_redis(Loop& loop, Timeouts& timeouts, const Config& config) {
   if (!config.redis_url) return nullptr;
   return std::make_unique<Redis>(loop, timeouts,
@@ -119,7 +137,7 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist
               .requires_if_match = config.links.requires_if_match,
               .deadline = config.database.timeout_write,
               .blocklist = &blocklist_}),
-      stats_(replicas_, primary_, config.database.timeout_write),
+      stats_(make_stats_servers(loop, timeouts, config), config.database.timeout_write),
       health_(context_),
       web_(lookup_, links_),
       router_(context_, gate_, {redirect_, links_, stats_, health_, web_, metrics_}),
@@ -148,6 +166,7 @@ void Service::start(std::function<void()> on_stores_known) {
   primary_.start();
   feed_connection_.start();
   replicas_.start();
+  stats_.start();
   feed_.start();
   keys_.start();
   if (redis_ != nullptr) redis_->start();

@@ -3,6 +3,7 @@
 #include "app/http/csv.h"
 #include "app/http/stats_answer.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -28,7 +29,7 @@ class StatsApi::Query final : public PgQuery {
   void on_answer(const PgAnswer& answer) override {
     // A replica may lack what the primary has: the link, the zone, the table.
     const bool is_last_word = is_primary_ || (answer.is_ok() && answer.rows() > 0 && has_zone(answer));
-    if (!is_last_word) return stats_.ask(std::move(call_), std::move(request_), stats_.primary_);
+    if (!is_last_word) return stats_.ask(std::move(call_), std::move(request_), stats_.primary());
     reply(answer);
   }
 
@@ -59,16 +60,22 @@ class StatsApi::Query final : public PgQuery {
   bool is_primary_;
 };
 
+void StatsApi::start() {
+  for (const auto& each : servers_) each->start();
+}
+
 void StatsApi::handle(ApiCall call) {
   auto request = parse_stats(call.query, call.accept);
   call.reply.add("Vary", "Accept");
   if (!request) return call.reply.problem(bad_data(std::move(request.error())));
-  Postgres& database = replicas_.is_available() ? replicas_.server() : primary_;
-  ask(std::move(call), std::move(*request), database);
+  const auto there =
+      std::find_if(servers_.begin(), servers_.end(), [](const auto& each) { return each->is_available(); });
+  ask(std::move(call), std::move(*request), there == servers_.end() ? primary() : **there);
 }
 
 void StatsApi::ask(ApiCall call, StatsRequest request, Postgres& database) {
-  database.send(std::make_unique<Query>(*this, std::move(call), std::move(request), &database == &primary_), deadline_);
+  database.send(std::make_unique<Query>(*this, std::move(call), std::move(request), &database == &primary()),
+                deadline_);
 }
 
 }  // namespace holdfast::app

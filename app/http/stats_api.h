@@ -4,26 +4,31 @@
 
 #include "app/http/api_call.h"
 #include "app/http/stats_request.h"
-#include "app/links/replicas.h"
 #include "app/store/postgres.h"
 
 #include <chrono>
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace holdfast::app {
 
 class StatsApi {
  public:
-  StatsApi(Replicas& replicas, Postgres& primary, std::chrono::milliseconds deadline)
-      : replicas_(replicas), primary_(primary), deadline_(deadline) {}
+  /// The last of `servers` is the primary.
+  StatsApi(std::vector<std::unique_ptr<Postgres>> servers, std::chrono::milliseconds deadline)
+      : servers_(std::move(servers)), deadline_(deadline) {}
+
+  void start();
 
   void handle(ApiCall call);
 
  private:
   class Query;
+  Postgres& primary() { return *servers_.back(); }
   void ask(ApiCall call, StatsRequest request, Postgres& database);
 
-  Replicas& replicas_;
-  Postgres& primary_;
+  std::vector<std::unique_ptr<Postgres>> servers_;
   std::chrono::milliseconds deadline_;
 };
 

@@ -163,6 +163,7 @@ def test_a_drain_waits_for_what_was_there_and_gives_up_in_time(whole, journals):
 
 def test_upkeep_removes_what_is_old_and_nothing_else(whole, journals):
     sql = whole.primary.sql
+    sql("DELETE FROM clicks_other")
     kept, gone = create(whole)["shortCode"], create(whole)["shortCode"]
     for code in (kept, gone):
         sql(f"INSERT INTO link_visits (code, total, last_at) VALUES ('{code}', 1, now());"

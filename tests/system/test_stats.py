@@ -3,10 +3,12 @@ import csv
 import datetime
 import io
 import json
+import threading
 import uuid
 import zoneinfo
 
 import pytest
+from system.instances import instances
 from system.test_api import call, create
 from system.test_stack import whole  # noqa: F401
 from system.upstream import eventually
@@ -176,3 +178,24 @@ def test_without_the_replica_the_primary_tells(whole):
     whole.replica.kill()
     found = stats(whole, code, "", 1)
     assert json.dumps(found["byDay"]) and found["range"]["total"] == 1
+
+
+def test_statistics_that_take_long_hold_up_no_look_up(whole, tmp_path):
+    code, *others = [create(whole)["shortCode"] for _ in range(6)]
+    eventually(lambda: whole.replica.sql(f"SELECT count(*) FROM links WHERE code = '{others[-1]}'") == "1", 10)
+    with instances(whole, tmp_path, REDIS_URL="") as (app,):
+        eventually(lambda: app.health()[1]["status"] == "pass", 10)
+        # A lock that passes on to the replica, and is of nothing that redirects need.
+        holder = threading.Thread(target=whole.primary.sql, args=(
+            "BEGIN; LOCK TABLE click_visitors; SELECT pg_sleep(3); COMMIT",))
+        holder.start()
+        locked = "SELECT count(*) FROM pg_locks WHERE relation = 'click_visitors'::regclass AND %s granted"
+        eventually(lambda: whole.replica.sql(locked % "") != "0", 5)
+        asker = threading.Thread(target=ask, args=(whole, code, "", app.port))
+        asker.start()
+        eventually(lambda: whole.replica.sql(locked % "NOT") != "0", 5, "the statistics wait")
+        assert [call(app.port, "GET", f"/{other}")[0] for other in others] == [302] * 5
+        assert whole.replica.sql(locked % "NOT") != "0", "they still wait"
+        asker.join()
+        holder.join()
+        assert "dependency=replica " not in app.process.log_text().split("info ready", 1)[1]
