@@ -7,11 +7,13 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "ops"), os.path.join(ROOT, "tests")]
 
 from stack import ports  # noqa: E402
+from stack.process import descendants  # noqa: E402
 from stack.programs import Shortener  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -90,17 +92,27 @@ def cpu_seconds(pid):
 
 @contextlib.contextmanager
 def precedence(pids, is_wanted=True):
-    """Meanwhile these go before what else runs on the machine, as our own children do. As root alone."""
+    """Meanwhile these, their children and ours go before what else runs on the machine. As root alone."""
+    over = threading.Event()
+
     def say(nice):
-        for pid in (*pids, os.getpid()):
-            with open(f"/proc/{pid}/autogroup", "w") as out:
+        for pid in [os.getpid(), *pids, *(child for pid in pids for child in descendants(pid))]:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/autogroup", "w") as out:
                 out.write(str(nice))
+
+    def keep_saying():  # a server of PostgreSQL begins a group of its own for each client
+        while not over.is_set():
+            say(-15)
+            over.wait(0.1)
+    thread = threading.Thread(target=keep_saying)
     if is_wanted:
-        say(-15)
+        thread.start()
     try:
         yield
     finally:
         if is_wanted:
+            over.set()
+            thread.join()
             say(0)
 
 

@@ -29,7 +29,7 @@ def app(pair, tmp_path):
     primary, replica = pair
     env = {**PATIENT, "API_AUTH": "open", "RATE_LIMIT_ADDRESS": "0", "DATABASE_REPLICA_URL": replica.url(),
            "DATABASE_URL": f"postgresql://{ROLE}:{primary.password}@127.0.0.1:{primary.port},127.0.0.1:{replica.port}/"
-                           f"{DATABASE}?target_session_attrs=read-write"}
+                           f"{DATABASE}"}
     subprocess.run([built("shortener"), "migrate"], env={**os.environ, **env}, check=True, capture_output=True, timeout=60)
     one = Shortener("app", str(tmp_path), ports.free_port(), env)
     yield one.start()
