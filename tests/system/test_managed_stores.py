@@ -1,5 +1,6 @@
 """Stores as somebody else runs them: with users, passwords and numbers of databases, and behind TLS."""
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -114,3 +115,18 @@ def test_databases_are_used_over_tls_where_their_urls_say_so(with_tls, tmp_path)
             used = server.sql("SELECT count(*), bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
                               "WHERE application_name = 'tls'")
             assert used.endswith("|t") and not used.startswith("0|"), used
+
+
+def test_the_password_of_postgresql_may_come_from_its_own_variable(whole, tmp_path):  # noqa: F811
+    """As ops/kubernetes/overlays/cloudnative-pg does it: a Secret of the operator's has it, and no URL."""
+    def bare(server):
+        return re.sub(":[^:/@]*@", "@", server.url())
+    env = {"DATABASE_URL": bare(whole.primary), "DATABASE_REPLICA_URL": bare(whole.replica), "LISTEN": "127.0.0.1:0"}
+    assert whole.primary.password not in str(env)
+    out, err, code = shortener(whole, "check", PGPASSWORD=whole.primary.password, **env)
+    assert code == 0, out + err
+    with instances(whole, tmp_path, PGPASSWORD=whole.primary.password, **env) as (app,):
+        code = call(app.port, "POST", "/api/v1/links", {"longUrl": "https://example.com/"})[2]["shortCode"]
+        assert call(app.port, "GET", f"/{code}")[0] == 302
+    out, _, code = shortener(whole, "check", PGPASSWORD="wrong", **env)
+    assert code == 1 and "WRONG" in out, out
