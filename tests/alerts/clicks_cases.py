@@ -1,5 +1,20 @@
-"""The alarms of config/alerts-clicks.yml; see cases.py."""
-from alerts.cases import Case
+"""Each alarm of config/alerts-clicks.yml: series that make it fire, the text that it fires with, and series that must not.
+
+A series has a sample every 5 s, in promtool's notation (a+bxN). `at` is when it must fire at the latest: the fault is there
+from the beginning.
+"""
+import dataclasses
+
+
+@dataclasses.dataclass
+class Case:
+    fires: dict  # series: values
+    silent: list  # of such
+    summary: str
+    labels: dict = dataclasses.field(default_factory=dict)  # beside alertname and severity
+    at: str = "40s"
+    silent_at: str = "4m"
+    step: str = "5s"
 
 
 def oldest(values, paused="0x300"):
@@ -36,6 +51,6 @@ CASES = {
     "DeadLetters": Case(worker("dlq_length", "0 3x300"), [worker("dlq_length", "0x300")],
                         "3 clicks could not be stored and wait for somebody.", at="5s"),
     "ClicksUnplaced": Case(worker("clicks_unplaced", "1x300"), [worker("clicks_unplaced", "0x300"),
-                                                                worker("clicks_unplaced", "1x5 0x5 1x5 0x300")],
+                                                                worker("clicks_unplaced", "1x10 0x300")],
                            "Clicks lie in no month's table.", at="90s"),
 }
