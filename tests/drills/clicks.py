@@ -214,7 +214,8 @@ def run(stack, options, say=print):
     dice = random.Random(seed)
     mix = Redirects(dice, stack.url())
     load = Load(stack.lb.public, mix, options.rate, options.burst)
-    second = Worker("worker2", stack.logs, ports.free_port(), stack.app_env(), stack.user).start()
+    second = Worker("worker2", stack.logs, ports.free_port(), stack.app_env(), stack.user,
+                    os.path.join(stack.data, "bin", "shortener")).start()
     breaker = Breaker(stack, [stack.worker, second], load, options, dice, say)
     names = list(options.faults or FAULTS)
     dice.shuffle(names)
