@@ -5,6 +5,7 @@ failed may have been counted or not; where none failed the two are equal, and th
 """
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import json
 import os
@@ -94,33 +95,32 @@ class Breaker:
         app.process.resume()
 
     async def kill_worker(self):
-        """kill -9 of a worker, started again"""
-        worker = self.dice.choice(self.workers)
+        """kill -9 of a worker with clicks in its hands, started again"""
+        worker = await self._holding()
         await self.blow(worker.kill)
+        self._pause(False)
         await asyncio.sleep(self.options.hold / 2)
         await asyncio.to_thread(worker.start)
 
     async def hang_worker(self):
-        """SIGSTOP of a worker for longer than others wait; it then stores what they have stored already"""
-        worker = self.dice.choice(self.workers)
+        """SIGSTOP of a worker with clicks in its hands, for longer than others wait; it then stores what they have stored"""
+        worker = await self._holding()
         await self.blow(worker.process.pause)
+        self._pause(False)
         await asyncio.sleep(self.options.hold)
         worker.process.resume()
 
     async def empty_redis(self):
-        """Redis killed with a full stream, and started again empty"""
-        for worker in self.workers:  # so that there is something to lose
-            worker.process.pause()
-        await asyncio.sleep(1)
-        await self.blow(self.stack.redis.kill)
-        for worker in self.workers:
-            worker.process.resume()
+        """Redis killed with clicks in its stream, and started again empty"""
+        async with self._idle_workers():
+            await self.blow(self.stack.redis.kill)
         self._forget()
         await asyncio.to_thread(self.stack.redis.start)
 
     async def flush_redis(self):
-        """FLUSHALL in mid-stream"""
-        await self.blow(lambda: self.stack.redis.command("FLUSHALL"))
+        """FLUSHALL with clicks in the stream"""
+        async with self._idle_workers():
+            await self.blow(lambda: self.stack.redis.command("FLUSHALL"))
 
     async def redis_away(self):
         """Redis away until instances store clicks themselves, then back, empty"""
@@ -157,6 +157,30 @@ class Breaker:
                        entry([record(b"fine", at=2**62)]), b"rubbish " + secrets.token_bytes(8)):
             await self.blow(lambda: self.stack.redis.add("holdfast:clicks", "d", bytes_))
             self.poisoned += 1
+
+    async def _holding(self):
+        """A worker that has taken clicks and must not store them yet."""
+        self._pause(True)
+        worker = self.dice.choice(self.workers)
+        for _ in range(500):
+            if await asyncio.to_thread(worker.metric, "shortener_worker_held_clicks") > 0 and \
+                    await asyncio.to_thread(worker.metric, "shortener_queue_paused") == 1:
+                return worker
+            await asyncio.sleep(0.02)
+        raise Failed("no worker holds clicks while storing is paused")
+
+    def _pause(self, is_paused):
+        self.stack.primary.sql(f"UPDATE click_control SET is_paused = {is_paused}, why = 'drill'")
+
+    @contextlib.asynccontextmanager
+    async def _idle_workers(self):
+        """So that something is in the stream."""
+        for worker in self.workers:
+            worker.process.pause()
+        await asyncio.sleep(1)
+        yield
+        for worker in self.workers:
+            worker.process.resume()
 
     def _forget(self):
         shutil.rmtree(os.path.join(self.stack.data, "appendonlydir"), ignore_errors=True)
@@ -296,6 +320,8 @@ def settle(stack, codes, answered, failed, dead):
 def make_whole(stack):
     for process in stack.processes():
         process.resume()
+    if stack.primary.process.is_running():
+        stack.primary.sql("UPDATE click_control SET is_paused = false")
     for part in (stack.primary, stack.redis, stack.worker, *stack.apps):
         if not part.process.is_running():
             part.start()

@@ -215,14 +215,16 @@ def test_what_workers_die_of_again_and_again_is_put_aside_unread(whole):
 
 
 def test_a_worker_ends_in_order_and_leaves_no_name_behind(whole, tmp_path):
+    whole.worker.stop()
     worker = Worker("second", str(tmp_path), ports.free_port(), whole.app_env()).start()
     code = make(whole)
     click(whole.lb.public, code, 20)
+    counted(whole, code, 20)
     assert get(worker.port, "/health")[0] == 200 and get(worker.port, "/ready") == (200, "ready\n")
     assert worker.metric("shortener_dependency_up", dependency="redis") == 1
+    assert f"-{worker.process.pid}-" in whole.redis.command("XINFO", "CONSUMERS", "holdfast:clicks", "workers")
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait() == 0 and "stopped" in worker.process.log_text()
-    counted(whole, code, 20)
     assert f"-{worker.process.pid}-" not in whole.redis.command("XINFO", "CONSUMERS", "holdfast:clicks", "workers")
 
 
