@@ -94,11 +94,11 @@ def test_news_are_told_beside_the_past(whole, tmp_path, what):  # noqa: F811
     what is changed now."""
     one = whole.apps[0]
     code = make(whole, "https://example.com/0")
-    past = 300_000
+    past = 60_000 if one.process.is_sanitized() else 300_000  # takes a second or more
     whole.primary.sql("INSERT INTO link_changes (domain, code, is_deleted) SELECT '', 'past-' || n, false "
                       f"FROM generate_series(1, {past}) AS n")
     try:
-        eventually(lambda: all(app.metric("shortener_feed_changes_total") >= past for app in whole.apps), 60)
+        eventually(lambda: all(app.metric("shortener_feed_changes_total") >= past for app in whole.apps), 120)
         with instances(whole, tmp_path) as (other,):
             if what == "the return of Redis":
                 eventually(lambda: not replays(other), 60)
