@@ -71,6 +71,9 @@ def test_every_command_of_the_page_works_and_prints_what_it_shows(broken, tmp_pa
             if " show " in command:
                 command = ID.sub(broken.primary.sql("SELECT id FROM dead_clicks ORDER BY first_seen LIMIT 1"), command)
             if " peek " in command:
+                # As the page says, a second after the pause nothing is stored any more.
+                paused = "SELECT is_paused AND changed_at < now() - interval '2 s' FROM click_control"
+                wait_until(lambda: broken.primary.sql(paused) == "t", 20, "it is not paused")
                 for _ in range(5):  # clicks of which a peek has something to show
                     call(broken.apps[0].port, "GET", "/" + create(broken)["shortCode"])
                 wait_until(lambda: "1" <= broken.redis.command("XLEN", "holdfast:clicks")[1:2] <= "9", 20, "nothing waits")
