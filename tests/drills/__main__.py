@@ -1,6 +1,7 @@
 """ops/drill: runs a drill on the system of ops/up, or on a private one where that is not up."""
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ from stack.process import Failed
 from stack.stack import PATIENT, Stack
 from stack.up import RUN, build
 
-from . import ALL, checker, clicks, compare, drill
+from . import ALL, REPORTED, chaos, checker, clicks, compare, drill, stores
 
 
 def main():
@@ -31,6 +32,9 @@ def main():
     parser.add_argument("--sabotage", choices=list(checker.SABOTAGE), help="checker: a fault that it must find")
     parser.add_argument("--json", metavar="FILE", help="append each run's figures to it, a line of JSON each")
     parser.add_argument("--peer-runs", type=int, default=1, help="compare: runs through each of the others (%(default)s)")
+    parser.add_argument("--links", type=int, help="how many there are before the load (each drill has its own number)")
+    parser.add_argument("--report", action="store_true", help="a store's drill, or fail-over, with Prometheus and Alertmanager "
+                        "beside it: its alarm must come; writes docs/ops/chaos-NAME.md")
     parser.add_argument("--write", metavar="FILE", help="no drill: make the tables of docs/zero-drop.md of the figures that "
                         "compare has left in FILE by --json")
     options = parser.parse_args()
@@ -38,7 +42,7 @@ def main():
         compare.write_document(options.write)
         return 0
     if options.list or not options.name:
-        for name, one in ALL.items():
+        for name, one in {**ALL, **REPORTED}.items():
             print(f"{name:<23}{one.ABOUT}")
         print(f"{clicks.NAME:<23}all that is on a click's way broken, and then the books compared")
         return 0 if options.list else 1
@@ -48,10 +52,14 @@ def main():
         return checked(options)
     if options.name == ["clicks"]:
         return counted(options)
-    names = list(ALL) if options.name == ["all"] else options.name
-    if unknown := set(names) - set(ALL):
+    if options.name == [stores.FAIL_OVER.NAME] and not options.report:
+        return failed_over(options)
+    names = list(REPORTED if options.report else ALL) if options.name == ["all"] else options.name
+    if not options.report and (unknown := set(names) - set(ALL)):
         parser.error(f"no drill {', '.join(unknown)}: ops/drill --list names them")
     try:
+        if options.report:
+            return reported(names, options, parser)
         with system() as (stack, save):
             return repeat([ALL[name] for name in names], stack, options, save)
     except Failed as failure:
@@ -88,8 +96,36 @@ def counted(options):
         return 0 if clicks.repeat(stack, chosen, options.runs, options.json, say) else 1
 
 
+def failed_over(options):
+    """On systems of their own, whose roles change."""
+    held = True
+    for _ in range(options.runs):
+        with private_system(fails_over=True) as stack:
+            held = repeat([stores.FAIL_OVER], stack, options, lambda: None, runs=1) == 0 and held
+    return 0 if held else 1
+
+
+def reported(names, options, parser):
+    """Each on a system of its own, durable and with production's time-outs: what is measured is to be published."""
+    if unknown := set(names) - set(REPORTED):
+        parser.error(f"--report is for {', '.join(REPORTED)}; not {', '.join(unknown)}")
+    held = True
+    for one in (REPORTED[name] for name in names):
+        with private_system(is_durable=True, patience={}, with_monitoring=True, fails_over=True) as stack:
+            say(f"\n{one.NAME}: {one.ABOUT}")
+            chosen = dataclasses.replace(wanted(options), lead=chaos.LEAD, seconds=options.seconds or chaos.BROKEN)
+            figures, course, samples = chaos.run(one, stack, chosen, say=lambda text: say("  " + text))
+            show(figures)
+            for alarm in figures["alarms"]:
+                say(f"  alarm {alarm['alert']} came after {alarm['fired_s']} s: {alarm['summary']}")
+            say("  " + os.path.relpath(chaos.write(one, figures, course, samples)))
+            held = held and figures["held"]
+    return 0 if held else 1
+
+
 def wanted(options):
-    return drill.Options(options.rate, options.burst, options.posts, seconds=options.seconds, seed=options.seed)
+    return drill.Options(options.rate, options.burst, options.posts, seconds=options.seconds, seed=options.seed,
+                         links=options.links)
 
 
 def say(text):
@@ -109,23 +145,25 @@ def system():
 
 
 @contextlib.contextmanager
-def private_system(env=None):
+def private_system(env=None, patience=PATIENT, **kind):
+    """`kind` is what else a Stack is told."""
     os.makedirs(RUN, exist_ok=True)
     build(say)
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-") as folder:
         os.chmod(folder, 0o755)
-        stack = Stack(folder, is_durable=False, say=say, env={**PATIENT, **(env or {})}).start()
+        stack = Stack(folder, say=say, env={**patience, **(env or {})}, **{"is_durable": False, **kind}).start()
         try:
             yield stack
         finally:
             stack.stop()
 
 
-def repeat(drills, stack, options, save):
+def repeat(drills, stack, options, save, runs=None):
     held = True
+    runs = runs or options.runs
     for one in drills:
-        for number in range(1, options.runs + 1):
-            say(f"\n{one.NAME}, run {number} of {options.runs}: {one.ABOUT}")
+        for number in range(1, runs + 1):
+            say(f"\n{one.NAME}, run {number} of {runs}: {one.ABOUT}")
             try:
                 figures = drill.run(one, stack, wanted(options), say=lambda text: say("  " + text))
             finally:
@@ -139,7 +177,7 @@ def repeat(drills, stack, options, save):
 
 
 def show(figures):
-    plain = ("requests", "posts", "failed", "duplicated", "lost", "retried", "saved", "under_way", "eject_ms", "back_ms",
+    plain = ("requests", "posts", "failed", "refused", "duplicated", "lost", "retried", "saved", "under_way", "eject_ms", "back_ms",
              "slowest_ms")
     for name in plain:
         if name in figures:

@@ -23,7 +23,7 @@ import threading
 import time
 import uuid
 
-from stack.process import Failed, wait_until
+from .whole import make_whole, replay
 
 NAME = "checker"
 BOUND = 1.0
@@ -298,16 +298,6 @@ class Breaker:
         return lambda: None
 
 
-def replay(stack, what):
-    """A query on a replica may be cancelled for what is replayed."""
-    def works():
-        try:
-            return stack.replica.sql(f"SELECT pg_wal_replay_{what}()") is not None
-        except Failed:
-            return False
-    wait_until(works, 20, f"the replica does not {what} its replay")
-
-
 BREAK = {
     "replica-replay-pause": Breaker.pause_replay,
     "hang-replica": lambda self: self.hang(self.stack.replica),
@@ -398,16 +388,6 @@ def run(stack, seconds, kinds=tuple(BREAK), sabotage=None, seed=None, say=print,
             "stale": len(stale), "late": history.late[:50],
             "stalest_ms": round(stale[-1] * 1000) if stale else 0,
             "wrong": history.wrong, "held": not history.wrong}
-
-
-def make_whole(stack):
-    for part in [stack.primary, stack.replica, stack.redis, *stack.apps]:
-        part.process.resume()
-        if not part.process.is_running():
-            part.start()
-    replay(stack, "resume")
-    for app in stack.apps:
-        wait_until(lambda app=app: app.health()[1]["status"] == "pass", 30, f"{app.process.name} is not well")
 
 
 def show(figures, say=print):

@@ -23,6 +23,7 @@ from stack.stack import create_link
 
 from .load import Load, quantile_ms
 from .mix import TARGET, Follow
+from .whole import make_whole
 
 NAME = "clicks"
 # So that the time-outs of the pipeline come and go within a drill.
@@ -315,18 +316,6 @@ def settle(stack, codes, answered, failed, dead):
     if letters != dead:
         wrong.append(f"{letters} dead letters, {dead} expected")
     return books, wrong[:10]
-
-
-def make_whole(stack):
-    for process in stack.processes():
-        process.resume()
-    if stack.primary.process.is_running():
-        stack.primary.sql("UPDATE click_control SET is_paused = false")
-    for part in (stack.primary, stack.redis, stack.worker, *stack.apps):
-        if not part.process.is_running():
-            part.start()
-    for app in stack.apps:
-        wait_until(lambda app=app: app.health()[1]["status"] == "pass", 30, f"{app.process.name} is not well")
 
 
 def show(figures, say):

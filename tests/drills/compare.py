@@ -7,7 +7,7 @@ import time
 
 from stack.programs import ROOT, built
 
-from . import ALL, drill, peers, report
+from . import INSTANCES, drill, peers, report
 
 # What every proxy has to bear at times. The others are lb's alone: they need somebody who waits.
 SHARED = ("kill-app", "hang-app", "rolling-restart")
@@ -37,7 +37,7 @@ def run(stack, options, runs, peer_runs, out, say):
            "versions": {name: peers.version(name) for name in peers.PROGRAMS}})
     held = True
     for number in range(max(runs, peer_runs)):
-        for name, one in ALL.items():
+        for name, one in INSTANCES.items():
             if number < runs:
                 figures = attempt(one, stack, options, None, write, say)
                 held = held and figures["held"]

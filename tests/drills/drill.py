@@ -1,20 +1,21 @@
 """What all drills share: a steady load, something broken meanwhile, and three accounts of what came of it.
 
-A drill is a module with NAME, ABOUT, SECONDS (how long it breaks things), EJECTS (each blow must put its instance out of
-service), and break_it(scene, seconds), a coroutine.
+A drill is a module, or an object, with NAME, ABOUT, SECONDS (how long it breaks things), EJECTS (each blow must put its
+instance out of service), and break_it(scene, seconds), a coroutine. It may have FRESH (see mix.py) and LINKS, how many
+there are before; and is_promised(entry, outages): whether a request that failed was answered as was promised for that time.
 """
 import asyncio
 import collections
 import dataclasses
 import random
 import secrets
-
-from stack.process import wait_until
+import time
 
 from .accounts import LbAccount, differences, judge_rows, settled_rows
 from .load import Load, quantile_ms
 from .mix import Mix
 from .scene import Changes, Scene
+from .whole import make_whole
 
 
 @dataclasses.dataclass
@@ -25,6 +26,7 @@ class Options:
     lead: float = 2  # seconds of load before and after
     seconds: float | None = None  # between: the drill's own where None
     seed: int | None = None
+    links: int | None = None  # how many there are before: the drill's own number where None
 
 
 @dataclasses.dataclass
@@ -35,33 +37,48 @@ class Front:
     lb: object = None
 
 
+@dataclasses.dataclass
+class Course:
+    """What happened when, on the load's clock; `wall` is what to add for the time of day."""
+    entries: list
+    outages: list
+    wall: float
+
+
 def run(drill, stack, options, say=print, front=None):
     """Runs a drill once and returns its figures, a dict that JSON can hold; `held` is the verdict."""
+    return observe(drill, stack, options, say, front)[0]
+
+
+def observe(drill, stack, options, say=print, front=None):
+    """Likewise, and its course beside them."""
     front = front or Front("lb", stack.lb.public, stack.lb)
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     dice = random.Random(seed)
-    mix = Mix(options.posts, dice).prepare(f"http://127.0.0.1:{front.port}")
+    mix = Mix(options.posts, dice, getattr(drill, "FRESH", 0.5))
+    mix.prepare(f"http://127.0.0.1:{front.port}", options.links or getattr(drill, "LINKS", 50))
     load = Load(front.port, mix, options.rate, options.burst)
-    scene = Scene(stack.apps, load, dice, say)
+    scene = Scene(stack, load, dice, say)
     account = LbAccount(front.lb) if front.lb else None
     changes = Changes(front.lb) if front.lb else None
     say(f"{options.rate:g} requests a second, {options.posts:.0%} of them POSTs, through {front.name}; seed {seed}")
     try:
         asyncio.run(perform(drill, scene, options, changes))
     finally:
-        make_whole(stack, front)
+        make_whole(stack, front.lb)
     figures = {
         "drill": drill.NAME, "front": front.name, "seed": seed, "rate": options.rate, "posts_share": options.posts,
-        **clients_figures(load, scene.outages),
+        **clients_figures(drill, load, scene.outages),
         **judge_rows(load.entries, settled_rows(stack, mix.run)),
         "under_way": [one.out.under_way for one in scene.outages],
     }
     if front.lb:
         changes.collect()
-        figures.update(lb_figures(scene.outages, changes, account.read(), load.entries))
+        figures.update(lb_figures([one for one in scene.outages if one.name in front.lb.states()], changes, account.read(),
+                                  load.entries))
     figures["wrong"] = what_is_wrong(drill, figures)
     figures["held"] = not figures["wrong"]
-    return figures
+    return figures, Course(load.entries, scene.outages, time.time() - time.monotonic())
 
 
 async def perform(drill, scene, options, changes):
@@ -78,24 +95,15 @@ async def perform(drill, scene, options, changes):
             watching.cancel()
 
 
-def make_whole(stack, front):
-    """Every instance runs and answers, and lb knows it; whatever has happened."""
-    for app in stack.apps:
-        app.process.resume()
-        if not app.process.is_running():
-            app.start()
-        wait_until(lambda app=app: app.health()[0] == 200, 15, f"{app.process.name} is not well")
-    if front.lb:
-        wait_until(lambda: set(front.lb.states().values()) == {"healthy"}, 15, "lb does not take all instances back")
-
-
 # --- Figures -----------------------------------------------------------------------------------------------------
 
 AFTERMATH = 1.0  # seconds after the last return that still count as "during"
 
 
-def clients_figures(load, outages):
-    failed = [entry for entry in load.entries if entry.error is not None]
+def clients_figures(drill, load, outages):
+    unanswered = [entry for entry in load.entries if entry.error is not None]
+    is_promised = getattr(drill, "is_promised", lambda entry, outages: False)
+    refused = [entry for entry in unanswered if is_promised(entry, outages)]
     first, last = outages[0].out.at, max(one.back.at for one in outages) + AFTERMATH
     phases = {
         "before": [entry for entry in load.entries if entry.done < first],
@@ -105,14 +113,24 @@ def clients_figures(load, outages):
     return {
         "requests": len(load.entries),
         "posts": sum(entry.wanted.is_post for entry in load.entries),
-        "failed": len(failed),
+        "failed": len(unanswered) - len(refused),
+        "refused": len(refused),
+        "silent_s": {"GET": longest_silence(load.entries, False), "POST": longest_silence(load.entries, True)},
         "errors": dict(collections.Counter(f"{entry.error} ({name})" for name, entries in phases.items()
                                            for entry in entries if entry.error is not None).most_common()),
         "slowest_ms": quantile_ms(load.entries, 1),
+        "client_late_ms": {share: round(sorted(entry.begun - entry.due for entry in load.entries)[
+            int(float(share) * (len(load.entries) - 1))] * 1000, 1) for share in ("0.5", "0.99", "1")},
         **{name: {"requests": len(entries), "p50_ms": quantile_ms(entries, 0.5), "p95_ms": quantile_ms(entries, 0.95),
                   "p99_ms": quantile_ms(entries, 0.99), "slowest_ms": quantile_ms(entries, 1)}
            for name, entries in phases.items()},
     }
+
+
+def longest_silence(entries, is_post):
+    """The longest time in which no such request was answered as it should be, in seconds."""
+    done = sorted(entry.done for entry in entries if entry.error is None and entry.wanted.is_post == is_post)
+    return round(max((later - earlier for earlier, later in zip(done, done[1:])), default=0), 2)
 
 
 def lb_figures(outages, changes, counted, entries):

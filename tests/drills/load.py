@@ -21,12 +21,13 @@ CLIENT_GONE = "client_gone"  # the client's patience was at its end
 
 class Entry:
     """One request's fate."""
-    __slots__ = ("number", "wanted", "due", "done", "outcome", "status", "error")
+    __slots__ = ("number", "wanted", "due", "begun", "done", "outcome", "status", "error")
 
     def __init__(self, number, wanted, due):
         self.number = number
         self.wanted = wanted  # what it was, and what its answer must be: see mix.py
         self.due = due
+        self.begun = due  # later where the client itself had no time
         self.done = None
         self.outcome = UNSENT
         self.status = None
@@ -143,6 +144,7 @@ class Load:
 
     async def _one(self, entry):
         request, entry.wanted = self.mix.make(entry.number)
+        entry.begun = time.monotonic()
         self.entries.append(entry)
         self.under_way += 1
         connection = None

@@ -5,10 +5,11 @@ affair. So the database can be asked afterwards what was made once, twice, or ne
 """
 import json
 import secrets
-
-from stack.stack import create_link
+import urllib.request
 
 TARGET = "https://example.com/drill"
+BULK = 200  # links made with one request, before the load
+RETRY_AFTER = ", Retry-After"  # in the words for an answer that has one
 
 
 def wrong_status(method, response):
@@ -17,7 +18,16 @@ def wrong_status(method, response):
         title = json.loads(response.body)["title"]
     except (ValueError, KeyError, TypeError):
         title = "no problem+json"
-    return f"{method}: status {response.status}, {title}" + (", by the proxy" if response.is_local else "")
+    later = RETRY_AFTER if "retry-after" in response.fields else ""
+    return f"{method}: status {response.status}, {title}" + later + (", by the proxy" if response.is_local else "")
+
+
+def create_links(url, targets):
+    """Many at once: their codes."""
+    body = json.dumps({"links": [{"longUrl": target} for target in targets]}).encode()
+    request = urllib.request.Request(f"{url}/api/v1/links/bulk", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return [one["link"]["shortCode"] for one in json.loads(answer.read())["results"] if one["status"] == 201]
 
 
 class Follow:
@@ -58,21 +68,24 @@ class Create:
 
 
 class Mix:
-    """`posts` is the share of POSTs. All that it makes is found again by `run`, a word of its own."""
+    """`posts` is the share of POSTs, `fresh` of those GETs that ask for a link of a moment ago. All that it makes is found
+    again by `run`, a word of its own."""
 
-    def __init__(self, posts, dice):
+    def __init__(self, posts, dice, fresh=0.5):
         self.posts = posts
+        self.fresh = fresh
         self.dice = dice
         self.run = secrets.token_hex(5)
         self.links = []  # (code, target) made before the load
         self.made = []  # likewise, made by it
 
     def prepare(self, url, count=50):
-        for number in range(count):
-            target = f"{TARGET}/before/{self.run}/{number}"
-            status, link = create_link(url, target)
-            assert status == 201, (status, link)
-            self.links.append((link["shortCode"], target))
+        targets = [f"{TARGET}/before/{self.run}/{number}" for number in range(count)]
+        for first in range(0, count, BULK):
+            some = targets[first:first + BULK]
+            made = create_links(url, some)
+            assert len(made) == len(some), "links could not be made"
+            self.links += zip(made, some)
         return self
 
     def make(self, number):
@@ -83,6 +96,6 @@ class Mix:
             return (f"POST /api/v1/links HTTP/1.1\r\nHost: drill.example\r\nContent-Type: application/json\r\n"
                     f"Content-Length: {len(body)}\r\n\r\n{body}".encode(), Create(self, target, slug))
         # One that was made a moment ago is on no replica yet, and must be found all the same.
-        fresh = self.made[-20:] if self.dice.random() < 0.5 else []
+        fresh = self.made[-20:] if self.dice.random() < self.fresh else []
         code, target = self.dice.choice(fresh or self.links)
         return f"GET /{code} HTTP/1.1\r\nHost: drill.example\r\n\r\n".encode(), Follow(target)

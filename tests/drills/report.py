@@ -2,7 +2,7 @@
 import statistics
 import textwrap
 
-from . import ALL, peers
+from . import INSTANCES, peers
 
 
 def table(head, rows):
@@ -36,7 +36,7 @@ def bold_unless_zero(count):
 
 
 def text(where, figures, shared):
-    ours = {name: [run for run in figures if run["drill"] == name and run["front"] == "lb"] for name in ALL}
+    ours = {name: [run for run in figures if run["drill"] == name and run["front"] == "lb"] for name in INSTANCES}
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     parts = [paragraph(
         f"Taken on {where['day']}, revision {where['revision']}, with {versions} as Debian has them: {where['machine']}; others "
@@ -62,7 +62,7 @@ def text(where, figures, shared):
     parts.append(table(["drill", "out after", "back after", "p50 / p95 / p99 before", "during", "after", "slowest"], rows))
     parts.append("\n## The same drills through others\n")
     for name in shared:
-        parts.append(f"\n### {name}: {ALL[name].ABOUT}\n\n")
+        parts.append(f"\n### {name}: {INSTANCES[name].ABOUT}\n\n")
         rows = [row_of("**lb**", ours[name])] if ours[name] else []
         for peer in peers.PROGRAMS:
             for variant, words in peers.VARIANTS.items():

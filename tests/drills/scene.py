@@ -1,4 +1,4 @@
-"""What a drill may do to the instances, and when it did it."""
+"""What a drill may do to the instances and the stores, and when it did it."""
 import asyncio
 import datetime
 import os
@@ -31,8 +31,9 @@ class Outage:
 
 
 class Scene:
-    def __init__(self, apps, load, dice, say):
-        self.apps = apps
+    def __init__(self, stack, load, dice, say):
+        self.stack = stack
+        self.apps = stack.apps
         self.load = load
         self.dice = dice
         self.say = say
@@ -72,6 +73,16 @@ class Scene:
         for app in apps:
             self._outage_of(app).back = self._note("start", app)
         await asyncio.gather(*(asyncio.to_thread(app.start) for app in apps))
+
+    async def hurt(self, part, what, act):
+        """Does something to a store, by act(), while requests are under way."""
+        await self.load.next_burst()
+        self.outages.append(Outage(self._note(what, part)))
+        await asyncio.to_thread(act)
+
+    async def mend(self, part, what, act):
+        self._outage_of(part).back = self._note(what, part)
+        await asyncio.to_thread(act)
 
     def _outage_of(self, app):
         """The one that it is in."""

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from drills import ALL, __main__, accounts, drill, load, peers, report
+from drills import ALL, INSTANCES, __main__, accounts, drill, load, peers, report
 
 SECONDS = {"kill-app": 1, "hang-app": 1.5, "hang-kill-app": 0.8, "rolling-restart": 0.3, "kill-all-apps-restart": 0.5,
            "flap": 2}
@@ -16,7 +16,7 @@ def short(seconds):
     return drill.Options(rate=150, burst=10, lead=0.4, seconds=seconds)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", INSTANCES)
 def test_nobody_notices(stack, name):
     figures = drill.run(ALL[name], stack, short(SECONDS[name]))
     assert figures["held"], figures

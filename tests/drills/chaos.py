@@ -1,0 +1,182 @@
+"""A store's drill with everything watched: its alarm must come within a minute, and a report of it is written.
+
+docs/ops/chaos-NAME.md and .svg are made here, from one run on a system of its own with production's time-outs.
+"""
+import collections
+import datetime
+import os
+import platform
+import subprocess
+import time
+
+from stack.process import wait_until
+from stack.programs import ROOT
+
+from . import drill, plot
+from .load import quantile_ms
+from .report import paragraph, table
+from .samples import TIERS, Samples
+
+ALARM_SECONDS = 60  # design: within so many of the fault
+LEAD = 20  # seconds of load before, and after
+BROKEN = 60
+FOLDER = os.path.join(ROOT, "docs/ops")
+
+
+def run(one, stack, options, say):
+    """Figures with alarms, and the drill's course. The system is whole again, and its alarms over, when this returns."""
+    watch = stack.monitoring
+    wait_until(lambda: {job for job, _ in watch.scraped()} >= {"lb", "shortener"}, 60, "Prometheus reaches nobody")
+    before = len(watch.told())
+    with Samples(stack) as samples:
+        figures, course = drill.observe(one, stack, options, say)
+    wait_until(lambda: not still_firing(watch.told()[before:]), 120, "an alarm does not end")
+    out, back = course.outages[0].out, course.outages[0].back
+    figures["alarms"] = alarms_since(watch.told()[before:], out.wall)
+    fired = [alarm["fired_s"] for alarm in figures["alarms"] if alarm["alert"] == one.ALARM]
+    figures["alarm_s"] = min(fired, default=None)
+    if figures["alarm_s"] is None or figures["alarm_s"] > ALARM_SECONDS:
+        figures["wrong"].append(f"no alarm {one.ALARM} within {ALARM_SECONDS} s of the fault")
+        figures["held"] = False
+    figures["database"] = {
+        name: {part: round(samples.mean(what, since, until), 2) for part, what in LOADS.items()}
+        for name, since, until in (("before", out.at - LEAD + 5, out.at), ("during", out.at, back.at),
+                                   ("after", back.at + drill.AFTERMATH, back.at + LEAD))}
+    return figures, course, samples
+
+
+LOADS = {**{tier: tier for tier in TIERS}, **{"cpu " + name: "cpu " + name for name in ("primary", "replica", "redis")}}
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def still_firing(lines):
+    state = {}
+    for line in lines:
+        state[tuple(sorted(line["labels"].items()))] = line["status"]
+    return any(status == "firing" for status in state.values())
+
+
+def alarms_since(lines, wall):
+    """Each alarm's first word and last: seconds from the fault at which its webhook came."""
+    found = {}
+    for line in lines:
+        one = found.setdefault(tuple(sorted(line["labels"].items())), {
+            "alert": line["alert"], "severity": line["severity"], "summary": line["summary"], "fired_s": None, "ended_s": None})
+        after = round(moment(line["received"]) - wall, 1)
+        if line["status"] == "firing" and one["fired_s"] is None:
+            one["fired_s"] = after
+        elif line["status"] == "resolved":
+            one["ended_s"] = after
+    return sorted((one for one in found.values() if one["fired_s"] is not None), key=lambda one: one["fired_s"])
+
+
+# --- The report ---------------------------------------------------------------------------------------------------
+
+def write(one, figures, course, samples, folder=FOLDER):
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, f"chaos-{one.NAME}")
+    with open(path + ".svg", "w") as out:
+        out.write(picture(one, figures, course, samples))
+    with open(path + ".md", "w") as out:
+        out.write(page(one, figures, course))
+    return path + ".md"
+
+
+def machine():
+    """What the figures are figures of."""
+    with open("/proc/meminfo") as memory:
+        gib = round(int(memory.readline().split()[1]) / 2 ** 20)
+    with open("/etc/os-release") as release:
+        system = next(line.split("=")[1].strip().strip('"') for line in release if line.startswith("PRETTY_NAME="))
+    return f"{os.cpu_count()} cores, {gib} GiB, Linux {platform.release()}, {system}"
+
+
+def revision():
+    def git(*words):
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True).stdout.strip()
+    return git("rev-parse", "--short=10", "HEAD")
+
+
+def utc(deed):
+    return datetime.datetime.fromtimestamp(deed.wall, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def page(one, figures, course):
+    out, back = course.outages[0].out, course.outages[0].back
+    parts = [f"# Drill {one.NAME}: {one.ABOUT}\n\n", "Run it again (it writes this page anew): "
+             f"`./ops/drill {one.NAME} --report`\n\n## What must hold\n\n",
+             paragraph(f"{one.PROMISE} The alarm {one.ALARM} reaches its webhook within {ALARM_SECONDS} s."),
+             "\n" + paragraph(("**It held.**" if figures["held"] else "**It did not hold: " + "; ".join(figures["wrong"]) + ".**")),
+             "\n## What was done\n\n"]
+    parts.append(table(["UTC", "s", "what"], sorted([
+        (utc(out), "0.0", f"{out.what} {out.name}, {out.under_way} requests under way (`{one.command}`)"),
+        (utc(back), f"{back.at - out.at:.1f}", f"{back.what} {back.name}")] + [
+        (f"{datetime.datetime.fromtimestamp(out.wall + at, datetime.timezone.utc):%Y-%m-%d %H:%M:%S.%f}"[:-3], f"{at:.1f}",
+         f"alarm {alarm['alert']} ({alarm['severity']}) {word}" + (f": {alarm['summary']}" if word == "came" else ""))
+        for alarm in figures["alarms"] for at, word in ((alarm["fired_s"], "came"), (alarm["ended_s"], "over")) if at is not None])))
+    parts.append("\n" + paragraph(
+        f"Revision {revision()} on {machine()}, load average {os.getloadavg()[0]:.1f} (the whole system, its clients and "
+        f"whatever else ran there share those cores). Two instances behind lb, primary and replica, Redis; time-outs "
+        f"and caches as the reference has them. {figures['rate']:g} requests a second, open loop, {figures['posts_share']:.0%} of "
+        f"them new links, the rest redirects; clients never retry; latency counts from when a request was due. The clients themselves, who share the machine, sent half of them within "
+        f"{figures['client_late_ms']['0.5']:g} ms of that, 99% within {figures['client_late_ms']['0.99']:g} ms, all within "
+        f"{figures['client_late_ms']['1']:g} ms. Seed {figures['seed']}."))
+    parts.append("\n## What users saw\n\n")
+    rows = []
+    for name in ("before", "during", "after"):
+        part = figures[name]
+        rows.append([name, f"{part['requests']:,}", *(part[what] for what in ("p50_ms", "p95_ms", "p99_ms", "slowest_ms"))])
+    parts.append(table(["", "requests", "p50, ms", "p95, ms", "p99, ms", "slowest, ms"], rows))
+    parts.append("\n" + table(
+        ["requests", "new links", "failed", "503 with Retry-After, as promised", "made twice", "answered and lost",
+         "longest time without a redirect", "without a new link", "repeated by lb"],
+        [[f"{figures['requests']:,}", f"{figures['posts']:,}", figures["failed"], figures["refused"], figures["duplicated"],
+          figures["lost"], f"{figures['silent_s']['GET']} s", f"{figures['silent_s']['POST']} s", figures["retried"]]]))
+    if figures["errors"]:
+        parts.append("\n" + "".join(f"- {count} × {error}\n" for error, count in figures["errors"].items()))
+    parts.append("\nThe clients' account, the primary's rows and lb's ledger agree to the last request.\n"
+                 if not figures["disagreements"] else "\nThe accounts do not agree.\n")
+    parts.append(f"\n![Latency, answers, look-ups](chaos-{one.NAME}.svg)\n\n## What the stores had to do\n\n")
+    parts.append(table(["", "look-ups a second at Redis", "at the replica", "at the primary", "cores: primary", "replica", "Redis"],
+                       [[name, *(f"{row[tier]:.0f}" for tier in TIERS), *(f"{row['cpu ' + store]:.2f}" for store in
+                                                                         ("primary", "replica", "redis"))]
+                        for name, row in figures["database"].items()]))
+    return "".join(parts)
+
+
+def picture(one, figures, course, samples):
+    out, back = course.outages[0].out, course.outages[0].back
+    seconds = collections.defaultdict(list)
+    for entry in course.entries:
+        seconds[int((entry.due - out.at) // 1)].append(entry)
+    span = range(min(seconds), max(seconds))  # the last one is not whole
+
+    def of(count):
+        return [(second + 0.5, count(seconds[second])) for second in span]
+    lookups = {tier: [(at - out.at - 0.5, row[tier]) for at, row in samples.rows] for tier in TIERS}
+    panels = [
+        plot.Panel("latency, ms", [
+            plot.Line("p99", "#b45309", of(lambda entries: quantile_ms(entries, 0.99))),
+            plot.Line("p50", "#1d4ed8", of(lambda entries: quantile_ms(entries, 0.5)))], is_log=True),
+        plot.Panel("answers a second", [
+            plot.Line("as they should be", "#047857", of(lambda entries: sum(entry.error is None for entry in entries))),
+            plot.Line("503, as promised", "#7c3aed", of(lambda entries: sum(
+                entry.error is not None and is_promised(one, entry, course) for entry in entries))),
+            plot.Line("failed", "#dc2626", of(lambda entries: sum(
+                entry.error is not None and not is_promised(one, entry, course) for entry in entries)))]),
+        plot.Panel("look-ups a second", [
+            plot.Line("Redis", "#dc2626", lookups["redis"]), plot.Line("replica", "#0891b2", lookups["replica"]),
+            plot.Line("primary", "#1d4ed8", lookups["primary"])]),
+    ]
+    ends = (span.start, span.stop)
+    panels[2].lines = [plot.Line(line.name, line.color, [point for point in line.points if ends[0] <= point[0] <= ends[1]])
+                       for line in panels[2].lines]
+    marks = [(alarm["fired_s"], alarm["alert"]) for alarm in figures["alarms"] if alarm["fired_s"] <= ends[1]]
+    return plot.svg(f"{one.NAME}: {one.ABOUT}", panels, ends, (0, back.at - out.at), marks)
+
+
+def is_promised(one, entry, course):
+    return one.is_promised(entry, course.outages)
