@@ -57,8 +57,10 @@ class Postgres:
         self.process = Process(name, [program("postgres"), "-D", self.data, "-p", str(port), "-k", ""],
                                os.path.join(logs, name + ".log"), user=user, where=f"127.0.0.1:{port}")
 
-    def url(self):
-        return f"postgresql://{ROLE}:{self.password}@127.0.0.1:{self.port}/{DATABASE}"
+    def url(self, or_else=None):
+        """With another one, whichever of the two takes writes."""
+        hosts = f"127.0.0.1:{self.port}" + (f",127.0.0.1:{or_else.port}" if or_else else "")
+        return f"postgresql://{ROLE}:{self.password}@{hosts}/{DATABASE}" + ("?target_session_attrs=read-write" if or_else else "")
 
     def run(self, *arguments, env=None):
         done = subprocess.run(arguments, capture_output=True, text=True, cwd="/",

@@ -2,6 +2,7 @@
 import json
 import os
 import secrets
+import shlex
 import shutil
 import subprocess
 import time
@@ -9,6 +10,7 @@ import urllib.error
 import urllib.request
 
 from . import ports
+from .monitoring import Monitoring
 from .postgres import Postgres, make_pair
 from .process import Failed, Process, as_user, own, tail, unprivileged_user, wait_until
 from .programs import Lb, Shortener, Worker, built
@@ -67,13 +69,16 @@ def create_link(base, target, slug=None, headers=None):
 class Stack:
     """`folder` is where everything lives. `say` is told each step."""
 
-    def __init__(self, folder, is_durable=True, say=lambda text: None, preferred_port=None, env=None):
+    def __init__(self, folder, is_durable=True, say=lambda text: None, preferred_port=None, env=None,
+                 with_monitoring=False, fails_over=False):
         self.folder = os.path.abspath(folder)
         self.is_durable = is_durable
         self.say = say
         self.preferred_port = preferred_port
         self.env = env or {}
-        self.primary = self.replica = self.redis = self.worker = self.lb = None
+        self.with_monitoring = with_monitoring
+        self.fails_over = fails_over  # programs know the replica as one that may become the primary
+        self.primary = self.replica = self.redis = self.worker = self.lb = self.monitoring = None
         self.apps = []
         self.user = None
 
@@ -85,6 +90,8 @@ class Stack:
             self._start_stores()
             self._start_programs()
             self._wait_for_a_link()
+            if self.with_monitoring:
+                self._start_monitoring()
         except BaseException:
             self.stop()
             raise
@@ -138,7 +145,8 @@ class Stack:
         return copy
 
     def app_env(self, public=None):
-        env = {"DATABASE_URL": self.primary.url(), "DATABASE_REPLICA_URL": self.replica.url(),
+        env = {"DATABASE_URL": self.primary.url(or_else=self.replica if self.fails_over else None),
+               "DATABASE_REPLICA_URL": self.replica.url(),
                "REDIS_URL": self.redis.url(), "API_AUTH": "open",
                "RATE_LIMIT_ADDRESS": "0", **self.env}
         if public is not None:
@@ -189,6 +197,13 @@ class Stack:
     def url(self):
         return f"http://127.0.0.1:{self.lb.public}"
 
+    def _start_monitoring(self):
+        self.say("Prometheus and Alertmanager")
+        self.monitoring = Monitoring(self.data, self.user, self.logs, preferred=self.preferred_port is not None)
+        self.monitoring.start({"lb": {"lb": f"127.0.0.1:{self.lb.admin}"},
+                               "shortener": {app.process.name: app.process.where for app in self.apps},
+                               "worker": {"worker": self.worker.process.where}})
+
     # --- What runs ---
 
     def _parts(self):
@@ -197,21 +212,35 @@ class Stack:
 
     def processes(self):
         """In the order in which they are stopped."""
-        return [part.process for part in self._parts()]
+        watching = self.monitoring.processes() if self.monitoring else []
+        return watching + [part.process for part in self._parts()]
 
     def stop(self):
-        for part in self._parts():
+        for part in ([self.monitoring] if self.monitoring else []) + self._parts():
             part.stop()
 
     def save(self):
         path = os.path.join(self.folder, "state.json")
         state = {"public": self.lb.public, "admin": self.lb.admin, "env": self.env, "data": self.data,
                  "ports": {"primary": self.primary.port, "replica": self.replica.port, "redis": self.redis.port,
-                           "worker": self.worker.port, "apps": [app.port for app in self.apps]},
+                           "worker": self.worker.port, "apps": [app.port for app in self.apps],
+                           "monitoring": self.monitoring.numbers if self.monitoring else None},
                  "processes": {process.name: process.state() for process in self.processes()}}
         with open(os.open(path + ".new", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
             json.dump(state, out, indent=1)
         os.replace(path + ".new", path)
+
+        with open(os.open(os.path.join(self.folder, "env"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
+            out.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in self.names().items())
+
+    def names(self):
+        """The parts' addresses, by the names that the runbooks of docs/ops give them: for a shell."""
+        names = {"LB": f"127.0.0.1:{self.lb.public}", "ADMIN": f"127.0.0.1:{self.lb.admin}",
+                 "APPS": " ".join(app.process.where for app in self.apps),
+                 "PRIMARY": self.primary.url(), "REPLICA": self.replica.url(), "REDIS": self.redis.url()}
+        if self.monitoring:
+            names["PROMETHEUS"] = self.monitoring.prometheus.where
+        return names
 
     @classmethod
     def load(cls, folder):
@@ -249,6 +278,11 @@ class Stack:
         stack.lb = revive(Lb(config, os.path.join(stack.data, "config"), stack.logs, user=stack.user,
                              binary=os.path.join(stack.data, "bin", "lb")), "lb")
         stack.lb.public, stack.lb.admin = state["public"], state["admin"]
+        if numbers.get("monitoring"):
+            stack.with_monitoring = True
+            stack.monitoring = Monitoring(stack.data, stack.user, stack.logs, numbers.get("monitoring"))
+            for name in ("prometheus", "alertmanager", "alarms"):
+                setattr(stack.monitoring, name, known[name])
         return stack
 
     def is_up(self):
@@ -260,10 +294,11 @@ class Stack:
         rows += [(app.process.name, f"http://127.0.0.1:{app.port}", app.process) for app in self.apps]
         rows += [(part.process.name, part.process.where, part.process)
                  for part in (self.worker, self.primary, self.replica, self.redis)]
-        lines = [f"{'what':<10}{'where':<28}{'pid':>8}  log"]
+        rows += [(process.name, process.where, process) for process in (self.monitoring.processes() if self.monitoring else [])]
+        lines = [f"{'what':<14}{'where':<28}{'pid':>8}  log"]
         for name, where, process in rows:
             pid = str(process.pid) if process.is_running() else "ended"
-            lines.append(f"{name:<10}{where:<28}{pid:>8}  {os.path.relpath(process.log)}")
+            lines.append(f"{name:<14}{where:<28}{pid:>8}  {os.path.relpath(process.log)}")
         return "\n".join(lines)
 
 

@@ -19,6 +19,8 @@ def main():
         prog="ops/up", description="Installs what is missing, builds, and starts lb in front of two shorteners, their worker, a "
         "PostgreSQL primary and replica, and Redis, all private to this checkout (.run/). Ctrl-C stops it.")
     parser.add_argument("-d", "--detach", action="store_true", help="leave it running; ./ops/down stops it")
+    parser.add_argument("--with-monitoring", action="store_true",
+                        help="Prometheus and Alertmanager too; alarms are written to .run/log/alarms.jsonl")
     parser.add_argument("--no-build", action="store_true", help="use the programs that are built already")
     options = parser.parse_args()
     os.makedirs(RUN, exist_ok=True)
@@ -28,12 +30,12 @@ def main():
     except BlockingIOError:
         running = Stack.load(RUN)
         if running is not None and running.is_up():
-            return say_up(running, "It is up already, in another terminal:")
+            return already(running, "It is up already, in another terminal:", options)
         sys.exit("ops/up: another ops/up or ops/down is at work in this checkout")
 
     running = Stack.load(RUN)
     if running is not None and running.is_up():
-        return say_up(running, "It is up already:")
+        return already(running, "It is up already:", options)
     if running is not None:
         running.stop()  # what a crash has left
 
@@ -43,7 +45,7 @@ def main():
         print(f"[{measure(begun)}] {text}", flush=True)
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # cleans up like Ctrl-C
-    stack = Stack(RUN, say=say, preferred_port=8080)
+    stack = Stack(RUN, say=say, preferred_port=8080, with_monitoring=options.with_monitoring)
     try:
         if not options.no_build:
             build(say)
@@ -60,6 +62,13 @@ def main():
         return 0
     print("\nCtrl-C stops it.", flush=True)
     return stay(stack)
+
+
+def already(running, first, options):
+    say_up(running, first)
+    if options.with_monitoring and not running.monitoring:
+        sys.exit("\nops/up: it runs without monitoring; ./ops/down ends it, then ./ops/up --with-monitoring starts both")
+    return 0
 
 
 def build(say):
@@ -89,6 +98,9 @@ try:
   curl http://127.0.0.1:{stack.lb.admin}/upstreams
   tail -f {os.path.relpath(os.path.join(stack.logs, "access.log"))}
   ./ops/drill kill-app""", flush=True)
+    if stack.monitoring:
+        print(f"""  tail -f {os.path.relpath(stack.monitoring.alarms_file)}
+  xdg-open {stack.monitoring.prometheus.where}/alerts""", flush=True)
     return 0
 
 
