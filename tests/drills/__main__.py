@@ -11,6 +11,8 @@ from stack.process import Failed
 from stack.stack import PATIENT, Stack
 from stack.up import RUN, build
 
+from bench.app_parts import precedence
+
 from . import ALL, REPORTED, chaos, checker, clicks, compare, drill, stores
 
 
@@ -33,6 +35,8 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="append each run's figures to it, a line of JSON each")
     parser.add_argument("--peer-runs", type=int, default=1, help="compare: runs through each of the others (%(default)s)")
     parser.add_argument("--links", type=int, help="how many there are before the load (each drill has its own number)")
+    parser.add_argument("--precedence", action="store_true", help="with --report: system and clients go before all else on this "
+                        "machine; as root alone")
     parser.add_argument("--report", action="store_true", help="a store's drill, or fail-over, with Prometheus and Alertmanager "
                         "beside it: its alarm must come; writes docs/ops/chaos-NAME.md")
     parser.add_argument("--write", metavar="FILE", help="no drill: make the tables of docs/zero-drop.md of the figures that "
@@ -114,7 +118,8 @@ def reported(names, options, parser):
         with private_system(is_durable=True, patience={}, with_monitoring=True, fails_over=True) as stack:
             say(f"\n{one.NAME}: {one.ABOUT}")
             chosen = dataclasses.replace(wanted(options), lead=chaos.LEAD, seconds=options.seconds or chaos.BROKEN)
-            figures, course, samples = chaos.run(one, stack, chosen, say=lambda text: say("  " + text))
+            with precedence([os.getpid()], options.precedence):
+                figures, course, samples = chaos.run(one, stack, chosen, say=lambda text: say("  " + text))
             show(figures)
             for alarm in figures["alarms"]:
                 say(f"  alarm {alarm['alert']} came after {alarm['fired_s']} s: {alarm['summary']}")

@@ -125,10 +125,8 @@ def page(one, figures, course):
         f"{figures['client_late_ms']['0.5']:g} ms of that, 99% within {figures['client_late_ms']['0.99']:g} ms, all within "
         f"{figures['client_late_ms']['1']:g} ms. Seed {figures['seed']}."))
     parts.append("\n## What users saw\n\n")
-    rows = []
-    for name in ("before", "during", "after"):
-        part = figures[name]
-        rows.append([name, f"{part['requests']:,}", *(part[what] for what in ("p50_ms", "p95_ms", "p99_ms", "slowest_ms"))])
+    rows = [[name, f"{part['requests']:,}", *(part[what] for what in ("p50_ms", "p95_ms", "p99_ms", "slowest_ms"))]
+            for name, part in ((name, figures[name]) for name in ("before", "during", "after"))]
     parts.append(table(["", "requests", "p50, ms", "p95, ms", "p99, ms", "slowest, ms"], rows))
     parts.append("\n" + table(
         ["requests", "new links", "failed", "503 with Retry-After, as promised", "made twice", "answered and lost",
