@@ -24,13 +24,14 @@ FOLDER = os.path.join(ROOT, "docs/ops")
 
 
 def run(one, stack, options, say):
-    """Figures with alarms, and the drill's course. The system is whole again, and its alarms over, when this returns."""
+    """Figures with alarms, and the drill's course. The system is whole again, and the drill's alarm over, when this returns;
+    one of the error budget may go on for an hour."""
     watch = stack.monitoring
     wait_until(lambda: {job for job, _ in watch.scraped()} >= {"lb", "shortener"}, 60, "Prometheus reaches nobody")
     before = len(watch.told())
     with Samples(stack) as samples:
         figures, course = drill.observe(one, stack, options, say)
-    wait_until(lambda: not still_firing(watch.told()[before:]), 120, "an alarm does not end")
+    wait_until(lambda: not is_firing(one.ALARM, watch.told()[before:]), 120, f"the alarm {one.ALARM} does not end")
     out, back = course.outages[0].out, course.outages[0].back
     figures["alarms"] = alarms_since(watch.told()[before:], out.wall)
     fired = [alarm["fired_s"] for alarm in figures["alarms"] if alarm["alert"] == one.ALARM]
@@ -52,11 +53,9 @@ def moment(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def still_firing(lines):
-    state = {}
-    for line in lines:
-        state[tuple(sorted(line["labels"].items()))] = line["status"]
-    return any(status == "firing" for status in state.values())
+def is_firing(name, lines):
+    """Was the last word of it that it does?"""
+    return next((line["status"] == "firing" for line in reversed(lines) if line["alert"] == name), False)
 
 
 def alarms_since(lines, wall):

@@ -52,7 +52,8 @@ def test_an_alarm_is_told_with_the_second_at_which_its_webhook_came():
              line("2026-01-01T00:01:00+00:00", "resolved"), line("2026-01-01T00:00:10+00:00", "resolved", "Earlier")]
     wall = chaos.moment("2026-01-01T00:00:00Z")
     assert [(one["alert"], one["fired_s"], one["ended_s"]) for one in chaos.alarms_since(lines, wall)] == [("RedisDown", 20.5, 60)]
-    assert not chaos.still_firing(lines) and chaos.still_firing(lines[:2])
+    assert not chaos.is_firing("RedisDown", lines) and chaos.is_firing("RedisDown", lines[:2])
+    assert not chaos.is_firing("Other", lines)
 
 
 def test_what_alertmanager_posts_becomes_a_line_for_each_alarm():
