@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
+import urllib.request
 
 import pytest
 from stack.process import start_time
@@ -64,6 +66,27 @@ def test_up_twice_down_up_again_and_wipe(clone):
     code, out = run(clone, "down", "--wipe")
     assert code == 0 and not os.path.exists(os.path.join(clone, ".run"))
     assert run(clone, "down")[0] == 0, "nothing to stop is no error"
+
+
+def test_with_monitoring_prometheus_reaches_every_part_and_all_of_it_ends_with_down(clone):
+    shutil.copytree(os.path.join(ROOT, "config"), os.path.join(clone, "config"))
+    code, out = run(clone, "up", "-d", "--no-build", "--with-monitoring")
+    assert code == 0, out
+    where = re.search(r"^prometheus +(http://\S+)", out, re.M).group(1)
+    with open(os.path.join(clone, ".run/env")) as names:
+        assert f"PROMETHEUS={where}\n" in names.read()
+    begun = pids(clone)
+    assert len(begun) == 10 and "alarms.jsonl" in out
+    deadline = time.monotonic() + 60
+    up = set()
+    while up != {"lb", "app1", "app2", "worker"} and time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{where}/api/v1/query?query=up==1", timeout=5) as answer:
+            up = {one["metric"]["instance"] for one in json.loads(answer.read())["data"]["result"]}
+        time.sleep(0.2)
+    assert up == {"lb", "app1", "app2", "worker"}
+    code, out = run(clone, "down")
+    assert code == 0 and "stopped prometheus, alertmanager, alarms, lb" in out
+    assert all(start_time(pid) is None for pid in begun)
 
 
 def test_a_failure_names_its_step_shows_the_log_and_cleans_up(clone, tmp_path):
