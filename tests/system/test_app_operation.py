@@ -92,7 +92,7 @@ def test_a_block_list_is_read_anew_and_holds_for_links_that_there_are(whole, tmp
         assert call(app.port, "GET", f"/{code}")[0] == 410, "a list that is wrong changes nothing"
     out = subprocess.run([built("shortener"), "serve"], env={**whole.app_env(), "LISTEN": "127.0.0.1:0",
                                                              "LINKS_BLOCKLIST": "/no/such/file"},
-                         capture_output=True, text=True, timeout=30)
+                         cwd=tmp_path, capture_output=True, text=True, timeout=30)
     assert out.returncode == 1 and "/no/such/file" in out.stderr
 
 

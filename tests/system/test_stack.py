@@ -241,9 +241,9 @@ def test_a_dsn_that_is_none_is_an_error_at_start(dsn):
     assert done.returncode == 1 and done.stderr and "secret" not in done.stderr, done
 
 
-def test_a_port_in_use_is_said_clearly(whole):
+def test_a_port_in_use_is_said_clearly(whole, tmp_path):
     taken = Upstream()
-    done = subprocess.run([built("shortener"), "serve"], capture_output=True, text=True, timeout=30,
+    done = subprocess.run([built("shortener"), "serve"], cwd=tmp_path, capture_output=True, text=True, timeout=30,
                           env={**whole.app_env(), "LISTEN": taken.address})
     taken.close()
     assert done.returncode == 1 and str(taken.port) in done.stderr and "listen" in done.stderr
