@@ -1,7 +1,8 @@
 #include "app/clicks/click_metrics.h"
 
+#include "app/clicks/now.h"
+
 #include <algorithm>
-#include <chrono>
 
 namespace holdfast::app {
 namespace {
@@ -9,9 +10,7 @@ namespace {
 /// Seconds since `ms` of the wall clock; 0 where it is 0, for there is nothing.
 double age_of(std::int64_t ms) {
   if (ms == 0) return 0;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-  return std::max(0.0, static_cast<double>(now_ms - ms) / 1000);
+  return std::max(0.0, static_cast<double>(now_ms() - ms) / 1000);
 }
 
 double number(std::uint64_t value) { return static_cast<double>(value); }

@@ -1,10 +1,11 @@
 #include "app/clicks/consumer.h"
 
+#include "app/clicks/now.h"
 #include "app/store/breaker.h"
+#include "app/store/number.h"
 #include "common/log.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace holdfast::app {
 namespace {
@@ -26,17 +27,6 @@ constexpr const char* kLook =
     "SELECT (SELECT count(*) FROM (SELECT FROM dead_clicks LIMIT 100000) AS d), coalesce(sum(waiting), 0)::bigint, "
     "coalesce((extract(epoch FROM min(oldest_at)) * 1000)::bigint, 0), (SELECT is_paused FROM click_control), "
     "EXISTS (SELECT FROM clicks_other) FROM click_journals WHERE reported_at > now() - interval '10 minutes'";
-
-std::int64_t number_of(std::string_view text) {
-  std::int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
-std::int64_t now_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 /// Words for Redis, with all of `ids` behind them.
 RedisSession::Words with_ids(RedisSession::Words words, const std::vector<std::string>& ids) {

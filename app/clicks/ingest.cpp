@@ -1,8 +1,7 @@
 #include "app/clicks/ingest.h"
 
+#include "app/store/number.h"
 #include "common/log.h"
-
-#include <charconv>
 
 namespace holdfast::app {
 namespace {
@@ -11,12 +10,6 @@ constexpr const char* kStore =
     "SELECT stored, duplicates FROM ingest_clicks_v1($1::uuid[], $2::bigint[], $3::text[], $4::text[], "
     "$5::smallint[], $6::boolean[], $7::integer[], $8::text[], $9::cidr[], $10::uuid[], $11::bigint[], "
     "$12::bigint[], $13::bigint[], $14::jsonb)";
-
-std::uint64_t number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 }  // namespace
 
@@ -54,8 +47,8 @@ bool Ingest::store(std::span<const BatchClick> clicks, std::span<const DeadClick
   std::vector<const char*> values;
   for (const std::string& each : arguments) values.push_back(each.c_str());
   if (const auto rows = run(kStore, values, settings_.timeout)) {
-    counts.stored += number_of(rows->text(0, 0));
-    counts.duplicates += number_of(rows->text(0, 1));
+    counts.stored += number_of<std::uint64_t>(rows->text(0, 0));
+    counts.duplicates += number_of<std::uint64_t>(rows->text(0, 1));
     counts.dead += dead.size();
     return true;
   }

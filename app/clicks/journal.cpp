@@ -1,5 +1,6 @@
 #include "app/clicks/journal.h"
 
+#include "app/clicks/now.h"
 #include "common/assert.h"
 #include "common/log.h"
 #include "common/units.h"
@@ -122,9 +123,7 @@ std::string Journal::read_identity() {
   std::uint64_t before = 0;
   if (known && blank != std::string::npos) before = std::strtoull(text.c_str() + blank + 1, nullptr, 10);
   // Larger than every one before, even where the file or the clock was set back.
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-  source_.epoch = std::max(before + 1, static_cast<std::uint64_t>(now_ms));
+  source_.epoch = std::max(before + 1, static_cast<std::uint64_t>(now_ms()));
   const std::string next = uuid_text(source_.instance) + " " + std::to_string(source_.epoch) + "\n";
   const int file = ::open((path + ".new").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
   const bool is_written =

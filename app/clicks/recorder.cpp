@@ -1,5 +1,6 @@
 #include "app/clicks/recorder.h"
 
+#include "app/clicks/now.h"
 #include "app/clicks/user_agent.h"
 #include "common/http/rules.h"
 
@@ -14,11 +15,6 @@ namespace holdfast::app {
 namespace {
 
 constexpr std::int64_t kDayMs = 24 * 60 * 60 * 1000;
-
-std::int64_t now_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 }  // namespace
 

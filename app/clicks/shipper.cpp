@@ -1,12 +1,12 @@
 #include "app/clicks/shipper.h"
 
+#include "app/store/number.h"
 #include "common/log.h"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <utility>
 
@@ -36,8 +36,6 @@ std::int64_t time_of_first(const Frame& frame) {
 
 /// So that a catching up takes nothing from the requests on the same processor.
 void be_modest() { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10); }
-
-std::uint64_t number_of(std::string_view text) { return std::strtoull(std::string(text).c_str(), nullptr, 10); }
 
 }  // namespace
 
@@ -217,7 +215,7 @@ void Shipper::take_word(const Rows& rows) {
   for (int row = 0; row < rows.count(); ++row) {
     const auto instance = id_from_text(rows.text(row, 0));
     if (!instance) continue;
-    const ClickSource source{.instance = *instance, .epoch = number_of(rows.text(row, 1))};
+    const ClickSource source{.instance = *instance, .epoch = number_of<std::uint64_t>(rows.text(row, 1))};
     stored_[source] = StoredRanges(rows.text(row, 2));
     is_paused_ = rows.is_true(row, 3);
   }

@@ -1,9 +1,9 @@
 #include "app/http/stats_answer.h"
 
 #include "app/http/csv.h"
+#include "app/store/number.h"
 #include "common/escape.h"
 
-#include <charconv>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
@@ -31,12 +31,6 @@ enum Column : int {
   Devices,
   Visitors,
 };
-
-std::int64_t number_of(std::string_view text) {
-  std::int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 void append_counts(std::string& out, std::int64_t total, std::int64_t bots) {
   out += R"("total":)" + std::to_string(total) + R"(,"nonBots":)" + std::to_string(total - bots) + R"(,"bots":)" +

@@ -1,22 +1,14 @@
 #include "app/keys/key_ring.h"
 
 #include "app/store/hashes.h"
+#include "app/store/number.h"
 #include "common/log.h"
 
-#include <charconv>
 #include <memory>
 #include <utility>
 
 namespace holdfast::app {
-namespace {
-
-std::int64_t number_of(std::string_view text) {
-  std::int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 class KeyRing::Read final : public PgQuery {
  public:

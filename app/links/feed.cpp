@@ -1,9 +1,9 @@
 #include "app/links/feed.h"
 
 #include "app/store/breaker.h"
+#include "app/store/number.h"
 #include "common/log.h"
 
-#include <charconv>
 #include <memory>
 #include <utility>
 
@@ -13,12 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kHurry = 20ms;
-
-std::uint64_t number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 /// A snapshot is written `xmin:xmax:xip,…`: all transactions below xmin had ended.
 std::string_view xmin_of(std::string_view snapshot) { return snapshot.substr(0, snapshot.find(':')); }
@@ -150,7 +144,7 @@ void Feed::on_answer(Reader& reader, std::uint64_t moves, const PgAnswer& answer
     return;
   }
   const std::string_view timeline = answer.text(0, 2);
-  if (!history_.goes_on(number_of(xmin_of(answer.text(0, 1))), timeline)) {
+  if (!history_.goes_on(number_of<std::uint64_t>(xmin_of(answer.text(0, 1))), timeline)) {
     log::warn("the primary has another history: all copies are dropped", {{"timeline", timeline}});
     was_caught_up_ = false;
     put(news_, FeedPlace::From::Now);
@@ -159,7 +153,7 @@ void Feed::on_answer(Reader& reader, std::uint64_t moves, const PgAnswer& answer
     return read(news_);
   }
   if (moves != reader.moves) return read(reader);
-  const std::uint64_t lsn = number_of(answer.text(0, 0));
+  const std::uint64_t lsn = number_of<std::uint64_t>(answer.text(0, 0));
   const int last = answer.rows() - 1;
   const bool has_rows = !answer.is_null(last, 3);
   for (int row = 0; has_rows && row <= last; ++row) tell(answer, row, lsn, &reader == &past_);

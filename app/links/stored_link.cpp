@@ -1,20 +1,14 @@
 #include "app/links/stored_link.h"
 
 #include "app/links/time_text.h"
+#include "app/store/number.h"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace holdfast::app {
 namespace {
 
 using Json = nlohmann::json;
-
-std::int64_t number_of(std::string_view text) {
-  std::int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 std::int64_t ms_of(const std::string& time) {
   const auto point = parse_rfc3339(time);

@@ -1,8 +1,8 @@
 #include "app/operate/stores.h"
 
+#include "app/store/number.h"
 #include "app/store/statements.h"
 
-#include <charconv>
 #include <cstdlib>
 
 namespace holdfast::app {
@@ -36,12 +36,7 @@ std::string text_array(const std::vector<std::string>& items) {
   return array_literal(std::vector<std::string_view>(items.begin(), items.end()));
 }
 
-std::int64_t number_at(const Rows& rows, int row, int column) {
-  const std::string_view text = rows.text(row, column);
-  std::int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
+std::int64_t number_at(const Rows& rows, int row, int column) { return number_of(rows.text(row, column)); }
 
 double seconds_at(const Rows& rows, int row, int column) {
   return std::strtod(std::string(rows.text(row, column)).c_str(), nullptr);

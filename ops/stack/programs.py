@@ -78,7 +78,26 @@ class Lb:
         self.process.kill()
 
 
-class Shortener:
+class Program:
+    """A process of the shortener's: `process`, with its metrics at `port`."""
+
+    def start(self):
+        self.process.start()
+        self.process.wait_for_log(r'info ready\b|"event":"ready"')
+        return self
+
+    def metric(self, name, **labels):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            return sum_of_samples(answer.read().decode(), name, labels)
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+
+class Shortener(Program):
     """One instance."""
 
     def __init__(self, name, folder, port, env, user=None, binary=None, config=None, clicks=None):
@@ -89,11 +108,6 @@ class Shortener:
                                env={"CLICKS_FOLDER": os.path.join(clicks or folder, name + ".clicks"), **env,
                                     "LISTEN": f"127.0.0.1:{port}"}, user=user, where=f"127.0.0.1:{port}")
 
-    def start(self):
-        self.process.start()
-        self.process.wait_for_log(r'info ready\b|"event":"ready"')
-        return self
-
     def health(self):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
@@ -101,36 +115,11 @@ class Shortener:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
-    def metric(self, name, **labels):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
-            return sum_of_samples(answer.read().decode(), name, labels)
 
-    def stop(self):
-        return self.process.stop()
-
-    def kill(self):
-        self.process.kill()
-
-
-class Worker:
+class Worker(Program):
     """A process that stores clicks; its metrics are at `port`."""
 
     def __init__(self, name, folder, port, env, user=None, binary=None):
         self.port = port
         self.process = Process(name, [binary or built("shortener"), "worker"], os.path.join(folder, name + ".log"),
                                env={**env, "WORKER_LISTEN": f"127.0.0.1:{port}"}, user=user, where=f"127.0.0.1:{port}")
-
-    def start(self):
-        self.process.start()
-        self.process.wait_for_log(r'info ready\b|"event":"ready"')
-        return self
-
-    def metric(self, name, **labels):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
-            return sum_of_samples(answer.read().decode(), name, labels)
-
-    def stop(self):
-        return self.process.stop()
-
-    def kill(self):
-        self.process.kill()

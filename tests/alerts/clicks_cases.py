@@ -3,18 +3,7 @@
 A series has a sample every 5 s, in promtool's notation (a+bxN). `at` is when it must fire at the latest: the fault is there
 from the beginning.
 """
-import dataclasses
-
-
-@dataclasses.dataclass
-class Case:
-    fires: dict  # series: values
-    silent: list  # of such
-    summary: str
-    labels: dict = dataclasses.field(default_factory=dict)  # beside alertname and severity
-    at: str = "40s"
-    silent_at: str = "4m"
-    step: str = "5s"
+from .case import Case
 
 
 def oldest(values, paused="0x300"):
