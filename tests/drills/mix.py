@@ -5,6 +5,7 @@ affair. So the database can be asked afterwards what was made once, twice, or ne
 """
 import json
 import secrets
+import time
 import urllib.request
 
 TARGET = "https://example.com/drill"
@@ -31,11 +32,12 @@ def create_links(url, targets):
 
 
 class Follow:
-    """A redirect, and where it must lead."""
+    """A redirect, and where it must lead; `made`: when its link's POST was answered, if that was under the load."""
     is_post = False
 
-    def __init__(self, target):
+    def __init__(self, target, made=None):
         self.target = target
+        self.made = made
 
     def judge(self, response):
         if response.status != 302:
@@ -63,7 +65,7 @@ class Create:
             return "POST: no link in the answer"
         if target != self.target or self.slug not in (None, self.code):
             return "POST: another one's link"
-        self.mix.made.append((self.code, self.target))
+        self.mix.made.append((self.code, self.target, time.monotonic()))
         return None
 
 
@@ -77,7 +79,7 @@ class Mix:
         self.dice = dice
         self.run = secrets.token_hex(5)
         self.links = []  # (code, target) made before the load
-        self.made = []  # likewise, made by it
+        self.made = []  # likewise, made by it, and when they were
 
     def prepare(self, url, count=50):
         targets = [f"{TARGET}/before/{self.run}/{number}" for number in range(count)]
@@ -97,5 +99,5 @@ class Mix:
                     f"Content-Length: {len(body)}\r\n\r\n{body}".encode(), Create(self, target, slug))
         # One that was made a moment ago is on no replica yet, and must be found all the same.
         fresh = self.made[-20:] if self.dice.random() < self.fresh else []
-        code, target = self.dice.choice(fresh or self.links)
-        return f"GET /{code} HTTP/1.1\r\nHost: drill.example\r\n\r\n".encode(), Follow(target)
+        code, *link = self.dice.choice(fresh or self.links)
+        return f"GET /{code} HTTP/1.1\r\nHost: drill.example\r\n\r\n".encode(), Follow(*link)

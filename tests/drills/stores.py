@@ -12,6 +12,7 @@ from .mix import RETRY_AFTER
 from .whole import replay
 
 RECONNECTED = 5.0  # seconds after the primary's return, at the latest
+UNSENT = 1.0  # seconds within which a replica that is well has what was written, at the latest
 
 
 @dataclasses.dataclass
@@ -43,10 +44,21 @@ def killed(part):
     return broken(part, "kill", lambda store, _: store.kill(), "start", lambda store, _: store.start())
 
 
+def is_put_off(entry, outage):
+    """503 with Retry-After, from the primary's end until it is back."""
+    return entry.status == 503 and entry.error.endswith(RETRY_AFTER) and \
+        entry.done >= outage.out.at and entry.due <= outage.back.at + RECONNECTED
+
+
 def is_a_write_put_off(entry, outages):
-    """503 with Retry-After to a POST, from the primary's end until it is back."""
-    return entry.wanted.is_post and entry.status == 503 and entry.error.endswith(RETRY_AFTER) and \
-        any(entry.done >= one.out.at and entry.due <= one.back.at + RECONNECTED for one in outages)
+    return entry.wanted.is_post and any(is_put_off(entry, one) for one in outages)
+
+
+def is_the_primarys_alone(entry, outages):
+    """A write, or a link that was made so shortly before that perhaps only the primary has it: replication is asynchronous."""
+    made = None if entry.wanted.is_post else entry.wanted.made
+    return is_a_write_put_off(entry, outages) or made is not None and any(
+        is_put_off(entry, one) and 0 <= one.out.at - made <= UNSENT for one in outages)
 
 
 async def fail_over(scene, seconds):
@@ -92,8 +104,9 @@ ALL = (
     StoreDrill("kill-replica", "kill -9 of the replica, started again later",
                NOBODY_NOTICES, "ReplicaDown", "kill -9 the replica's postmaster and its children", killed("replica")),
     StoreDrill("kill-primary", "kill -9 of the primary, started again later",
-               "Links can be followed. Writes are answered 503 with Retry-After; none is lost or made twice.", "PrimaryDown",
-               "kill -9 the primary's postmaster and its children", killed("primary"), is_a_write_put_off),
+               "Links can be followed, but for one that was made in the last moment and had not come to the replica. It and writes "
+               "are answered 503 with Retry-After; nothing is lost or made twice.", "PrimaryDown",
+               "kill -9 the primary's postmaster and its children", killed("primary"), is_the_primarys_alone),
 )
 # On a system whose programs know both servers (Stack.fails_over), and that is nobody else's: roles are changed afterwards.
 FAIL_OVER = StoreDrill(

@@ -14,7 +14,7 @@ SHORT = drill.Options(rate=150, burst=10, lead=0.4, seconds=1.5, links=50)
 @pytest.mark.parametrize("name", STORES)
 def test_what_was_promised_holds(stack, name):
     figures = drill.run(STORES[name], stack, SHORT)
-    assert figures["held"], figures
+    assert figures["held"], (figures["wrong"], figures["errors"], figures)
     assert figures["requests"] > 100 and figures["posts"] > 20
     assert (figures["refused"] > 0) == (name == "kill-primary"), figures
 
@@ -25,8 +25,8 @@ def test_a_promise_that_is_broken_is_found(stack):
     assert not figures["held"] and figures["failed"] > 0 and figures["refused"] == 0, figures
 
 
-def entry(error, is_post=True, status=503, due=10.5):
-    one = load.Entry(1, types.SimpleNamespace(is_post=is_post), due)
+def entry(error, is_post=True, status=503, due=10.5, made=None):
+    one = load.Entry(1, types.SimpleNamespace(is_post=is_post, made=made), due)
     one.done, one.status, one.error = due + 0.1, status, error
     return one
 
@@ -40,6 +40,18 @@ def test_only_a_write_that_is_told_to_come_again_while_there_is_no_primary_is_pr
     for other in (entry("POST: status 503, Temporarily unavailable"), entry(told, is_post=False), entry(told, status=500),
                   entry(told, due=9), entry(told, due=26), entry("closed: IncompleteReadError", status=None)):
         assert not stores.is_a_write_put_off(other, [outage])
+
+
+def test_a_link_of_the_last_moment_may_be_with_the_primary_alone():
+    outage = Outage(types.SimpleNamespace(name="primary", at=10))
+    outage.back = types.SimpleNamespace(at=20)
+    told = "GET: status 503, Temporarily unavailable, Retry-After"
+    assert stores.is_the_primarys_alone(entry(told, is_post=False, made=9.5), [outage])
+    assert not stores.is_a_write_put_off(entry(told, is_post=False, made=9.5), [outage])
+    for made in (None, 8.5, 10.5):
+        assert not stores.is_the_primarys_alone(entry(told, is_post=False, made=made), [outage])
+    assert not stores.is_the_primarys_alone(entry("GET: status 404", is_post=False, status=404, made=9.5), [outage])
+    assert stores.is_the_primarys_alone(entry(told.replace("GET", "POST")), [outage])
 
 
 def line(received, status, alert="RedisDown"):
