@@ -77,19 +77,37 @@ class LbAccount:
         return {name: now[name] - (0 if name in ("in_flight", "imbalance") else self.before[name]) for name in now}
 
 
+class Tally:
+    """The clients' account, in lb's words."""
+
+    def __init__(self):
+        self.requests = 0
+        self.outcomes = collections.Counter()
+        self.statuses = collections.Counter()  # of whole answers
+
+    def add(self, entry):
+        self.requests += 1
+        self.outcomes[entry.outcome] += 1
+        if entry.outcome in (load.ANSWERED, load.LOCAL_ERROR):
+            self.statuses[f"status {entry.status}"] += 1
+
+    def differences(self, counted):
+        """Where lb's account is not the clients': {what: (clients, lb)}; empty where they agree to the last request."""
+        told = {
+            "requests": self.requests - self.outcomes[load.UNSENT],
+            "answered": self.outcomes[load.ANSWERED],
+            "local_error": self.outcomes[load.LOCAL_ERROR],
+            "cut": self.outcomes[load.CUT] + self.outcomes[load.CLOSED],
+            "client_gone": self.outcomes[load.CLIENT_GONE],
+            "tunnelled": 0, "in_flight": 0, "imbalance": 0,
+        }
+        for name in {name for name in counted if name.startswith("status ")} | self.statuses.keys():
+            told[name] = self.statuses[name]
+        return {name: (told[name], counted.get(name, 0)) for name in told if told[name] != counted.get(name, 0)}
+
+
 def differences(entries, counted):
-    """Where lb's account is not the clients': {what: (clients, lb)}; empty where they agree to the last request."""
-    clients = collections.Counter(entry.outcome for entry in entries)
-    told = {
-        "requests": len(entries) - clients[load.UNSENT],
-        "answered": clients[load.ANSWERED],
-        "local_error": clients[load.LOCAL_ERROR],
-        "cut": clients[load.CUT] + clients[load.CLOSED],
-        "client_gone": clients[load.CLIENT_GONE],
-        "tunnelled": 0, "in_flight": 0, "imbalance": 0,
-    }
-    complete = collections.Counter(
-        f"status {entry.status}" for entry in entries if entry.outcome in (load.ANSWERED, load.LOCAL_ERROR))
-    for name in {name for name in counted if name.startswith("status ")} | complete.keys():
-        told[name] = complete[name]
-    return {name: (told[name], counted.get(name, 0)) for name in told if told[name] != counted.get(name, 0)}
+    tally = Tally()
+    for entry in entries:
+        tally.add(entry)
+    return tally.differences(counted)

@@ -14,7 +14,6 @@ than the promise allows:
 A write whose outcome its writer was not told of may have happened or not, for ever: that code is written no more.
 """
 import collections
-import dataclasses
 import http.client
 import json
 import random
@@ -23,92 +22,10 @@ import threading
 import time
 import uuid
 
+from .history import BOUND, DELETED, OK, PENDING, UNKNOWN, Code, Faults, possible
 from .whole import make_whole, replay
 
 NAME = "checker"
-BOUND = 1.0
-SLACK = 1.0  # of a machine that does other things: an answer this late fails, one over BOUND is counted
-BOUND_WITHOUT_FEED = 35.0
-AFTER_PRIMARY = 4.0  # seconds in which a primary that is back is taken back
-AFTER_HANG = 1.5  # an instance that hung hears of what it missed
-
-OK, PENDING, UNKNOWN, FAILED = "ok", "pending", "unknown", "failed"
-ABSENT, DELETED = "404", "410"
-
-
-@dataclasses.dataclass
-class Write:
-    value: str  # a target, or DELETED
-    sent: float
-    state: str = PENDING
-    answered: float = float("inf")
-
-
-class Code:
-    def __init__(self, name):
-        self.name = name
-        self.lock = threading.Lock()
-        self.writes = []
-        self.is_frozen = False
-
-    def begin(self, value):
-        write = Write(value, time.monotonic())
-        with self.lock:
-            self.writes.append(write)
-        return write
-
-    def end(self, write, state):
-        with self.lock:
-            write.state = state
-            write.answered = time.monotonic()
-            self.is_frozen = self.is_frozen or state == UNKNOWN
-
-    def current(self):
-        with self.lock:
-            done = [write for write in self.writes if write.state == OK]
-            return done[-1].value if done else ABSENT
-
-
-def possible(writes, sent, answered, bound_of):
-    """What a read of this time may say: {value: how long it was out of date when the read began, at most 0 where not}.
-    `bound_of(write)` is how long what came before this write may still be seen."""
-    values = {}
-    newer = None  # the earliest time from which something newer had been promised
-    for write in reversed(writes):
-        if write.sent > answered or write.state == FAILED:
-            continue
-        values.setdefault(write.value, 0.0 if newer is None else max(0.0, sent - newer))
-        if write.state == OK and write.answered <= sent:
-            newer = write.answered if newer is None else min(newer, write.answered)
-            if sent - write.answered > bound_of(write):
-                return values
-    if not any(write.state == OK and write.answered <= sent for write in writes):
-        values[ABSENT] = 0.0
-    return values
-
-
-class Faults:
-    """What is broken, and when it was."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.past = []  # [kind, begin, end]
-
-    def begin(self, kind):
-        one = [kind, time.monotonic(), float("inf")]
-        with self.lock:
-            self.past.append(one)
-        return one
-
-    def was(self, kind, since, until, after=0.0):
-        """Did one of this kind last into that time, or end less than `after` before it?"""
-        return bool(self.lasted(kind, since, until, after))
-
-    def lasted(self, kind, since, until, after=0.0):
-        """When they did."""
-        with self.lock:
-            return [(begin, end) for name, begin, end in self.past
-                    if name == kind and begin <= until and end + after >= since]
 
 
 class Http:
@@ -153,32 +70,17 @@ class History:
 
     # --- Judging ---
 
-    def bound_of(self, sent):
-        def bound(write):
-            if self.faults.was("hang-app", write.answered - BOUND, sent, AFTER_HANG):
-                return float("inf")
-            if self.faults.was("kill-primary", write.answered - BOUND, sent, AFTER_PRIMARY):
-                return BOUND_WITHOUT_FEED
-            return BOUND + SLACK
-        return bound
-
-    def may_fail(self, sent, answered):
-        return self.faults.was("kill-primary", sent, answered, AFTER_PRIMARY) or \
-            any(self.faults.was("kill-primary", begin, end, AFTER_PRIMARY)
-                for begin, end in self.faults.lasted("hang-app", sent, answered, AFTER_PRIMARY))
-
     def judge(self, code, sent, answered, status, location):
         if status in (0, 502, 503, 504):
-            if not self.may_fail(sent, answered):
+            if not self.faults.may_fail(sent, answered):
                 self.find(f"{code.name}: {status or 'no answer'}, though the primary was there", code, sent, answered)
             return
         said = location if status == 302 else str(status)
         with code.lock:
-            values = possible(code.writes, sent, answered, self.bound_of(sent))
+            values = possible(code.writes, sent, answered, self.faults.bound_of(sent))
         if said not in values:
             self.find(f"{code.name}: said {said}; possible was {sorted(values)}", code, sent, answered)
-        elif values[said] > 0 and not self.faults.was("hang-app", sent - values[said], sent, AFTER_HANG) and \
-                not self.faults.was("kill-primary", sent - values[said] - BOUND, sent, AFTER_PRIMARY):
+        elif values[said] > 0 and not self.faults.excuse(values[said], sent):
             with self.lock:
                 self.stale.append(values[said])
             if values[said] > BOUND:
@@ -223,7 +125,7 @@ class History:
         is_ok = status == {"POST": 201, "PATCH": 200, "DELETE": 204}[method]
         code.end(write, OK if is_ok else UNKNOWN)
         self.counts[f"{method} {status}"] += 1
-        if not is_ok and not self.may_fail(write.sent, write.answered):
+        if not is_ok and not self.faults.may_fail(write.sent, write.answered):
             self.find(f"{code.name}: {method} came to {status or 'no answer'}", code, write.sent, write.answered)
 
     def reader(self, number):

@@ -95,19 +95,21 @@ class Connection:
 
 class Load:
     """`mix.make(number)` gives the bytes of a request and what is wanted of it; `wanted.judge(response)` says what is
-    wrong with an answer, or None."""
+    wrong with an answer, or None. Each request's entry is kept, or told once it is done where `told` is given."""
 
-    def __init__(self, port, mix, rate, burst, time_limit=10):
+    def __init__(self, port, mix, rate, burst, time_limit=10, told=None):
         self.port = port
         self.mix = mix
         self.rate = rate
         self.burst = burst
         self.time_limit = time_limit
+        self.told = told
         self.entries = []
         self.idle = []
         self.under_way = 0
         self.is_over = False
         self._sent_burst = asyncio.Event()
+        self._problem = None  # of a task: our own
 
     async def run(self, script):
         """Sends until the coroutine `script` has ended, and waits for what is under way."""
@@ -120,6 +122,8 @@ class Load:
             await asyncio.gather(*tasks)
             for connection in self.idle:
                 connection.close()
+        if self._problem:
+            raise self._problem
         return self
 
     async def next_burst(self):
@@ -129,15 +133,23 @@ class Load:
 
     async def _send(self):
         begun = time.monotonic()
-        tasks = []
+        tasks = set()
+        number = 0
+
+        def end(task):
+            tasks.discard(task)
+            if not task.cancelled() and task.exception():
+                self._problem = task.exception()
         while not self.is_over:
-            due = begun + len(tasks) / self.rate
+            due = begun + number / self.rate
             delay = due - time.monotonic()
             if delay > 0:
                 await asyncio.sleep(delay)
             for _ in range(self.burst):
-                entry = Entry(len(tasks), None, due)
-                tasks.append(asyncio.create_task(self._one(entry)))
+                task = asyncio.create_task(self._one(Entry(number, None, due)))
+                tasks.add(task)
+                task.add_done_callback(end)
+                number += 1
             await asyncio.sleep(0)  # they write
             self._sent_burst.set()
         return tasks
@@ -145,7 +157,8 @@ class Load:
     async def _one(self, entry):
         request, entry.wanted = self.mix.make(entry.number)
         entry.begun = time.monotonic()
-        self.entries.append(entry)
+        if self.told is None:
+            self.entries.append(entry)
         self.under_way += 1
         connection = None
         try:
@@ -169,6 +182,8 @@ class Load:
             self.under_way -= 1
             if connection is not None:
                 connection.close()
+            if self.told is not None:
+                self.told(entry)
 
     async def _connect(self):
         while self.idle:

@@ -1,4 +1,4 @@
-"""Drawings of a drill as SVG: panels over one axis of time, the fault's span shaded, alarms marked."""
+"""Drawings of a drill as SVG: panels over one axis of time, the fault's span shaded, alarms marked; or lanes of many spans."""
 import dataclasses
 import html
 import math
@@ -44,6 +44,14 @@ class Panel:
         return (math.log10(max(value, self.bottom())) - low) / (high - low)
 
 
+@dataclasses.dataclass
+class Lanes:
+    """Who was broken when: {name: [(begin, end)]}."""
+    title: str
+    rows: dict
+    color: str = "#c2410c"
+
+
 def nice(value):
     """The next round number that four ticks divide well."""
     if value <= 4:
@@ -61,7 +69,7 @@ def text(x, y, words, size=12, color=INK, anchor="start", weight="normal"):
             f'font-weight="{weight}">{html.escape(words)}</text>')
 
 
-def svg(title, panels, seconds, shade, marks):
+def svg(title, panels, seconds, shade=None, marks=(), axis_words="seconds from the fault (shaded: while it lasts)"):
     """`seconds`: first and last of the axis. `shade`: the fault's begin and end. `marks`: (second, words)."""
     first, last = seconds
     height = TOP + len(panels) * (HEIGHT + GAP) - GAP + BOTTOM
@@ -75,7 +83,7 @@ def svg(title, panels, seconds, shade, marks):
            text(LEFT, 24, title, 15, weight="bold")]
     for number_, panel in enumerate(panels):
         y0 = TOP + number_ * (HEIGHT + GAP)
-        out += panel_svg(panel, y0, x, shade, right)
+        out += lanes_svg(panel, y0, x) if isinstance(panel, Lanes) else panel_svg(panel, y0, x, shade, right)
         out += [f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{y0}" y2="{y0 + HEIGHT}" stroke="{MARK}" stroke-dasharray="4 3"/>'
                 for at, _ in marks]
     for row, (at, words) in enumerate(marks):
@@ -85,15 +93,17 @@ def svg(title, panels, seconds, shade, marks):
     step = next(one for one in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600) if (last - first) / one <= 14)
     for second in range(math.ceil(first / step) * step, math.floor(last) + 1, step):
         out.append(text(x(second), axis + 16, str(second), 11, anchor="middle"))
-    out.append(text((LEFT + right) / 2, axis + 33, "seconds from the fault (shaded: while it lasts)", 11, anchor="middle"))
+    out.append(text((LEFT + right) / 2, axis + 33, axis_words, 11, anchor="middle"))
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
 def panel_svg(panel, y0, x, shade, right):
     def y(value):
         return y0 + HEIGHT * (1 - min(panel.share(value), 1))
-    out = [f'<rect x="{x(shade[0]):.1f}" y="{y0}" width="{max(1, x(shade[1]) - x(shade[0])):.1f}" height="{HEIGHT}" fill="{SHADE}"/>',
-           text(LEFT, y0 - 6, panel.title, 12, weight="bold")]
+    out = [text(LEFT, y0 - 6, panel.title, 12, weight="bold")]
+    if shade:
+        out.insert(0, f'<rect x="{x(shade[0]):.1f}" y="{y0}" width="{max(1, x(shade[1]) - x(shade[0])):.1f}" height="{HEIGHT}" '
+                      f'fill="{SHADE}"/>')
     for value in panel.ticks():
         out.append(f'<line x1="{LEFT}" x2="{right}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="{PALE}"/>')
         out.append(text(LEFT - 6, y(value) + 4, number(value), 11, anchor="end"))
@@ -109,4 +119,16 @@ def panel_svg(panel, y0, x, shade, right):
         out.append(f'<line x1="{right + 12}" x2="{right + 30}" y1="{y0 + 14 + 18 * row}" y2="{y0 + 14 + 18 * row}" '
                    f'stroke="{line.color}" stroke-width="3"/>')
         out.append(text(right + 36, y0 + 18 + 18 * row, line.name, 11))
+    return out
+
+
+def lanes_svg(lanes, y0, x):
+    out = [text(LEFT, y0 - 6, lanes.title, 12, weight="bold")]
+    height = HEIGHT / max(len(lanes.rows), 1)
+    for row, (name, spans) in enumerate(lanes.rows.items()):
+        y = y0 + row * height
+        out.append(f'<rect x="{LEFT}" y="{y + 3:.1f}" width="{WIDTH - LEFT - RIGHT}" height="{height - 6:.1f}" fill="{SHADE}"/>')
+        out += [f'<rect x="{x(begin):.1f}" y="{y + 3:.1f}" width="{max(0.6, x(end) - x(begin)):.1f}" height="{height - 6:.1f}" '
+                f'fill="{lanes.color}"/>' for begin, end in spans]
+        out.append(text(WIDTH - RIGHT + 12, y + height / 2 + 4, name, 11))
     return out

@@ -1,12 +1,12 @@
 """The checker (tests/drills/checker.py), short: a random history with faults holds, and what is put in on purpose is
 found. ./ops/drill checker runs it for longer."""
 import pytest
-from drills import checker
-from drills.checker import ABSENT, DELETED, FAILED, OK, PENDING, UNKNOWN, Write
+from drills import checker, history
+from drills.history import ABSENT, DELETED, FAILED, OK, PENDING, UNKNOWN, Write
 
 
 def possible(writes, sent, answered=None, bound=1.0):
-    return set(checker.possible(writes, sent, sent + 0.01 if answered is None else answered, lambda write: bound))
+    return set(history.possible(writes, sent, sent + 0.01 if answered is None else answered, lambda write: bound))
 
 
 def test_what_is_possible_follows_from_what_was_sent_and_told():
@@ -27,7 +27,7 @@ def test_what_is_possible_follows_from_what_was_sent_and_told():
     assert possible([made, changed, gone], 31.5) == {"b", DELETED}, "what was out of date long before stays so"
     assert possible([made, changed, gone], 40) == {DELETED}
     assert possible([made, changed], 21.5, bound=0.0) == {"b"}
-    assert checker.possible([made, changed], 21.5, 21.6, lambda write: 1.0)["a"] == pytest.approx(0.5)
+    assert history.possible([made, changed], 21.5, 21.6, lambda write: 1.0)["a"] == pytest.approx(0.5)
 
 
 def test_a_random_history_with_faults_holds(stack):
