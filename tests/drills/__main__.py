@@ -13,7 +13,7 @@ from stack.up import RUN, build
 
 from bench.app_parts import precedence
 
-from . import ALL, REPORTED, chaos, checker, clicks, compare, drill, stores
+from . import ALL, REPORTED, chaos, checker, clicks, compare, drill, soak_command, stores
 
 
 def main():
@@ -23,7 +23,7 @@ def main():
     parser.add_argument("name", nargs="*", metavar="NAME", help="a drill; `all` is every one; `compare` runs all of them "
                         "through lb, and some through HAProxy, nginx and Caddy; `checker` judges a random history "
                         "of links by what was possible, while everything breaks; `clicks` breaks all that is on a click's way, and "
-                        "then compares the books")
+                        "then compares the books; `soak` does all of it at random, for as long as is wished")
     parser.add_argument("--list", action="store_true", help="name the drills")
     parser.add_argument("--rate", type=float, default=drill.Options.rate, help="requests a second (%(default)s)")
     parser.add_argument("--burst", type=int, default=drill.Options.burst, help="of them at a time (%(default)s)")
@@ -31,7 +31,8 @@ def main():
     parser.add_argument("--seconds", type=float, help="how long it is broken (each drill has its own)")
     parser.add_argument("--runs", type=int, default=1, help="so many times in a row (%(default)s)")
     parser.add_argument("--seed", type=int, help="of the dice: which instance, when, which requests")
-    parser.add_argument("--sabotage", choices=list(checker.SABOTAGE), help="checker: a fault that it must find")
+    parser.add_argument("--sabotage", choices=[*checker.SABOTAGE, *soak_command.SABOTAGE],
+                        help="checker, soak: a fault put in on purpose, that it must find")
     parser.add_argument("--json", metavar="FILE", help="append each run's figures to it, a line of JSON each")
     parser.add_argument("--peer-runs", type=int, default=1, help="compare: runs through each of the others (%(default)s)")
     parser.add_argument("--links", type=int, help="how many there are before the load (each drill has its own number)")
@@ -41,6 +42,7 @@ def main():
                         "beside it: its alarm must come; writes docs/ops/chaos-NAME.md")
     parser.add_argument("--write", metavar="FILE", help="no drill: make the tables of docs/zero-drop.md of the figures that "
                         "compare has left in FILE by --json")
+    soak_command.add_options(parser)
     options = parser.parse_args()
     if options.write:
         compare.write_document(options.write)
@@ -49,6 +51,7 @@ def main():
         for name, one in {**ALL, **REPORTED}.items():
             print(f"{name:<23}{one.ABOUT}")
         print(f"{clicks.NAME:<23}all that is on a click's way broken, and then the books compared")
+        print(f"{soak_command.NAME:<23}{soak_command.ABOUT}")
         return 0 if options.list else 1
     if options.name == ["compare"]:
         return compared(options)
@@ -56,6 +59,8 @@ def main():
         return checked(options)
     if options.name == ["clicks"]:
         return counted(options)
+    if options.name == [soak_command.NAME]:
+        return soak_command.run(options, private_system, say)
     if options.name == [stores.FAIL_OVER.NAME] and not options.report:
         return failed_over(options)
     names = list(REPORTED if options.report else ALL) if options.name == ["all"] else options.name
@@ -153,7 +158,8 @@ def system():
 def private_system(env=None, patience=PATIENT, **kind):
     """`kind` is what else a Stack is told."""
     os.makedirs(RUN, exist_ok=True)
-    build(say)
+    if "HOLDFAST_BIN" not in os.environ:  # which names programs that are built already
+        build(say)
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-") as folder:
         os.chmod(folder, 0o755)
         stack = Stack(folder, say=say, env={**patience, **(env or {})}, **{"is_durable": False, **kind}).start()
