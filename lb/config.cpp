@@ -7,6 +7,7 @@
 #include "lb/pool/snapshot.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace holdfast::lb {
@@ -34,6 +35,13 @@ std::vector<WrongPart> wrong_pools(const Settings& settings) {
     }
   }
   return wrong;
+}
+
+/// Of one shape: pools by their names.
+void describe_whole(Keys& keys, Settings& settings) {
+  describe_process(keys, settings);
+  keys.map("pools", settings.pools, "");
+  describe_routes(keys, settings.routes);
 }
 
 /// Both shapes of the file: `pools:` with names, or one pool's keys at the top level.
@@ -103,10 +111,24 @@ LoadedConfig load_config_text(const std::string& name, const std::string& text) 
 
 std::string dump_config(Settings& settings) {
   Keys keys;
-  describe_process(keys, settings);
-  keys.map("pools", settings.pools, "");
-  describe_routes(keys, settings.routes);
+  describe_whole(keys, settings);
   return dump_config(keys);
+}
+
+std::vector<ConfigChange> config_changes(Settings& before, Settings& after) {
+  Keys old_keys;
+  Keys new_keys;
+  describe_whole(old_keys, before);
+  describe_whole(new_keys, after);
+  return config_changes(old_keys, new_keys);
+}
+
+bool is_fixed(const ConfigChange& change) {
+  constexpr std::array<std::string_view, 6> kFixed{"listen", "workers", "log.access", "log.access_format",
+                                                   "admin.", "limits."};
+  return std::any_of(kFixed.begin(), kFixed.end(), [&change](std::string_view fixed) {
+    return fixed.ends_with('.') ? change.key.starts_with(fixed) : change.key == fixed;
+  });
 }
 
 std::string config_reference() {

@@ -2,6 +2,7 @@
 // Thread: control.
 #pragma once
 
+#include "common/config/changes.h"
 #include "lb/pool/settings.h"
 
 #include <string>
@@ -21,6 +22,10 @@ LoadedConfig load_config_text(const std::string& name, const std::string& text);
 
 /// What is in force, defaults and all, as YAML that load_config() takes.
 std::string dump_config(Settings& settings);
+/// What `after` says otherwise.
+std::vector<ConfigChange> config_changes(Settings& before, Settings& after);
+/// A running process has it until its end: where it listens, its threads, its bounds, its access log.
+bool is_fixed(const ConfigChange& change);
 /// docs/config.md.
 std::string config_reference();
 

@@ -8,9 +8,9 @@
 #include "lb/config.h"
 #include "lb/descriptors.h"
 #include "lb/dns/names.h"
-#include "lb/health/idempotency_probe.h"
 #include "lb/health/monitor.h"
 #include "lb/pool/ledger.h"
+#include "lb/reload.h"
 #include "lb/worker.h"
 
 #include <algorithm>
@@ -33,7 +33,8 @@ enum class Stage { Starting, Serving, Leaving, Draining, Ended };
 
 class Control {
  public:
-  Control(Settings settings, std::size_t worker_count, std::size_t admin_connections,
+  /// `asked` is what `file` says, `settings` what of it is in force.
+  Control(Settings settings, Settings asked, std::string file, std::size_t worker_count, std::size_t admin_connections,
           std::unique_ptr<AccessLog> access_log);
   ~Control();
   int run();
@@ -43,10 +44,12 @@ class Control {
   bool open_admin();
   /// Before anybody is served: asks the pools that have an idempotency_probe, one after the other.
   void ask_about_keys();
-  void on_keys(const IdempotencyProbe::Finding& finding);
+  void on_keys(const std::optional<std::string>& objection);
   void begin_serving();
   void watch_signals();
   void on_signal(int number);
+  bool reload(bool is_dry, Reload::Done done);
+  Result<void> apply(Settings settings);
   void leave();
   void drain();
   void end();
@@ -62,21 +65,22 @@ class Control {
   Timeouts timeouts_;
   TimeoutClass& timeouts_shutdown_;
   TimeoutClass& timeouts_keys_;
+  TimeoutClass& timeouts_names_;
   Timeout delay_over_;
   Timeout grace_over_;
   Wake failures_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<HealthMonitor> health_;
   std::unique_ptr<Names> names_;
-  HeadScratch key_scratch_;
-  std::vector<std::unique_ptr<IdempotencyProbe>> key_probes_;
-  std::size_t keys_asked_ = 0;
+  KeyInquiry inquiry_;
+  Reload reload_;
   Registry registry_;
   std::unique_ptr<AdminApi> admin_api_;
   std::unique_ptr<HttpServer> admin_;
   uv_signal_t terminate_{};
   uv_signal_t interrupt_{};
   uv_signal_t rotated_{};
+  uv_signal_t reloading_{};
   std::vector<std::thread> joiners_;
   std::size_t workers_ended_ = 0;
   Stage stage_ = Stage::Starting;
@@ -92,6 +96,13 @@ void say_cannot_listen(std::string_view name, const Address& address, const Erro
                                                             : "choose another address"}});
 }
 
+/// No more connections kept idle than there are descriptors for.
+void keep_within(Settings& settings, const DescriptorShares& shares) {
+  for (PoolSettings& pool : settings.pools) {
+    pool.connections.max_idle = std::min(pool.connections.max_idle, shares.idle_each);
+  }
+}
+
 /// The last word: what came of every request. With several pools, each one's before the sum.
 void say_ledger(const Snapshot& snapshot) {
   const auto say = [](std::string_view pool, const Ledger& ledger) {
@@ -105,7 +116,9 @@ void say_ledger(const Snapshot& snapshot) {
   };
   const Ledger unrouted = ledger_of(*snapshot.unrouted);
   Ledger all = unrouted;
-  for (const auto& pool : snapshot.pools) all += ledger_of(*pool);
+  for (const auto* pools : {&snapshot.pools, &snapshot.gone}) {
+    for (const auto& pool : *pools) all += ledger_of(*pool);
+  }
   if (snapshot.pools.size() > 1 || unrouted.started > 0) {
     for (const auto& pool : snapshot.pools) say(pool->name(), ledger_of(*pool));
     say(snapshot.unrouted->name(), unrouted);
@@ -113,8 +126,8 @@ void say_ledger(const Snapshot& snapshot) {
   say("all", all);
 }
 
-Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_connections,
-                 std::unique_ptr<AccessLog> access_log)
+Control::Control(Settings settings, Settings asked, std::string file, std::size_t worker_count,
+                 std::size_t admin_connections, std::unique_ptr<AccessLog> access_log)
     : settings_(std::move(settings)),
       worker_count_(worker_count),
       admin_connections_(admin_connections),
@@ -124,9 +137,13 @@ Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_
       timeouts_(loop_),
       timeouts_shutdown_(timeouts_.add_class()),
       timeouts_keys_(timeouts_.add_class()),
+      timeouts_names_(timeouts_.add_class()),
       delay_over_(Timeout::calling<&Control::drain>(this)),
       grace_over_(Timeout::calling<&Control::end>(this)),
-      failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }) {
+      failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }),
+      inquiry_(loop_, timeouts_keys_),
+      reload_(loop_, timeouts_keys_, std::move(file), std::move(asked),
+              [this](Settings next) { return apply(std::move(next)); }) {
   for (std::size_t i = 0; i < worker_count_; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, worker_count_, snapshot_, admission_,
                                                 access_log_ != nullptr ? &access_log_->channel(i) : nullptr,
@@ -135,13 +152,13 @@ Control::Control(Settings settings, std::size_t worker_count, std::size_t admin_
   health_ = std::make_unique<HealthMonitor>(loop_, timeouts_, *snapshot_, [this] {
     for (const auto& worker : workers_) worker->wake();
   });
-  names_ = std::make_unique<Names>(loop_, timeouts_, *snapshot_, *health_);
+  names_ = std::make_unique<Names>(loop_, timeouts_names_, *snapshot_, *health_);
 }
 
 Control::~Control() {
   for (std::thread& joiner : joiners_) joiner.join();
   workers_.clear();  // before what they send to
-  for (uv_signal_t* watched : {&terminate_, &interrupt_, &rotated_}) {
+  for (uv_signal_t* watched : {&terminate_, &interrupt_, &rotated_, &reloading_}) {
     if (watched->loop != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(watched), nullptr);
   }
   uv_run(loop_.uv(), UV_RUN_NOWAIT);  // libuv lets go of them
@@ -163,34 +180,20 @@ int Control::run() {
 }
 
 void Control::ask_about_keys() {
+  std::vector<std::shared_ptr<ServerPool>> pools;
   for (const auto& pool : snapshot_->pools) {
-    const RetrySettings& retry = pool->settings().retry;
-    if (!retry.assign_idempotency_key || retry.idempotency_probe.uri.empty()) continue;
-    key_probes_.push_back(
-        std::make_unique<IdempotencyProbe>(loop_, timeouts_keys_, key_scratch_, *pool,
-                                           [this](const IdempotencyProbe::Finding& finding) { on_keys(finding); }));
+    if (wants_key_inquiry(pool->settings())) pools.push_back(pool);
   }
-  if (key_probes_.empty()) return begin_serving();
-  key_probes_.front()->start();
+  inquiry_.start(std::move(pools), [this](const auto& objection) { on_keys(objection); });
 }
 
-void Control::on_keys(const IdempotencyProbe::Finding& finding) {
-  const ServerPool& pool = key_probes_[keys_asked_]->pool();
-  if (finding.objection) {
-    log::error("keys must not be assigned",
-               Fields{{"pool", pool.name()},
-                      {"why", *finding.objection},
-                      {"do", "take retry.assign_idempotency_key out, or correct idempotency_probe"}});
-    exit_code_ = 1;
-    return end();
-  }
-  if (finding.unanswered) {
-    log::warn("nobody could be asked about keys", Fields{{"pool", pool.name()}, {"why", *finding.unanswered}});
-  } else {
-    log::info("keys are honoured", Fields{{"pool", pool.name()}});
-  }
-  if (++keys_asked_ == key_probes_.size()) return begin_serving();
-  key_probes_[keys_asked_]->start();
+void Control::on_keys(const std::optional<std::string>& objection) {
+  if (!objection) return begin_serving();
+  log::error(
+      "keys must not be assigned",
+      Fields{{"why", *objection}, {"do", "take retry.assign_idempotency_key out, or correct idempotency_probe"}});
+  exit_code_ = 1;
+  end();
 }
 
 bool Control::open_admin() {
@@ -199,16 +202,18 @@ bool Control::open_admin() {
     for (const auto& worker : workers_) counters.push_back(&worker->counters());
     collect_lb(scrape, {.snapshot = *snapshot_,
                         .health = *health_,
+                        .reload = reload_,
                         .access_log = access_log_.get(),
                         .workers = std::move(counters),
                         .is_draining = [this] { return stage_ > Stage::Serving; }});
   });
   admin_api_ = std::make_unique<AdminApi>(
-      loop_, timeouts_, *snapshot_, *health_, registry_,
+      loop_, timeouts_, snapshot_, *health_, registry_,
       AdminApi::Control{
           .is_ready = [this] { return stage_ == Stage::Serving; },
           .is_draining = [this] { return stage_ > Stage::Serving; },
           .config = [this] { return dump_config(settings_); },
+          .reload = [this](bool is_dry, Reload::Done done) { return reload(is_dry, std::move(done)); },
           .describe_exchanges =
               [this](std::function<void(std::string)> take) {
                 struct Gathering {
@@ -279,6 +284,7 @@ void Control::watch_signals() {
   watch(terminate_, SIGTERM);
   watch(interrupt_, SIGINT);
   watch(rotated_, SIGUSR1);
+  watch(reloading_, SIGHUP);
 }
 
 void Control::on_signal(int number) {
@@ -287,8 +293,37 @@ void Control::on_signal(int number) {
     if (access_log_ != nullptr) access_log_->reopen();
     return;
   }
+  if (number == SIGHUP) {
+    if (!reload(false, [](const ReloadOutcome&) {})) log::warn("not reloaded", Fields{{"why", "this is not the time"}});
+    return;
+  }
   if (stage_ <= Stage::Serving) return leave();
   if (number == SIGINT) end();  // the second one: at once
+}
+
+/// False where it is not serving, or too many wait already.
+bool Control::reload(bool is_dry, Reload::Done done) {
+  return stage_ == Stage::Serving && reload_.start(is_dry, std::move(done));
+}
+
+Result<void> Control::apply(Settings settings) {
+  if (stage_ != Stage::Serving) return failure(Code::Internal, Side::Self, "lb is shutting down");
+  const auto shares = share_descriptors(raise_file_limit(), settings, worker_count_);
+  if (!shares)
+    return failure(Code::TooMany, Side::Self,
+                   "too few file descriptors for it; raise the limit of open files (LimitNOFILE)");
+  settings.limits = settings_.limits;  // as they are in force
+  keep_within(settings, *shares);
+  log::set_level(settings.log_level);
+  settings_ = std::move(settings);
+  names_.reset();  // before whom it tells of addresses
+  snapshot_ = make_snapshot(settings_, worker_count_, snapshot_.get());
+  for (const auto& worker : workers_) worker->know(*snapshot_);
+  health_->take(*snapshot_);
+  names_ = std::make_unique<Names>(loop_, timeouts_names_, *snapshot_, *health_);
+  names_->start();
+  for (const auto& worker : workers_) worker->take(snapshot_);
+  return {};
 }
 
 void Control::leave() {
@@ -305,8 +340,8 @@ void Control::drain() {
   stage_ = Stage::Draining;
   delay_over_.disarm();
   std::int64_t in_flight = 0;
-  for (const auto& pool : snapshot_->pools) {
-    for (const auto& counters : pool->counters()) in_flight += counters->in_flight.value();
+  for (const auto* pools : {&snapshot_->pools, &snapshot_->gone}) {
+    for (const auto& pool : *pools) in_flight += ledger_of(*pool).in_flight;
   }
   log::info("draining", Fields{{"in_flight", in_flight}, {"grace", settings_.shutdown.grace}});
   for (const auto& worker : workers_) worker->drain();
@@ -334,7 +369,8 @@ void Control::on_workers_ended() {
 
 }  // namespace
 
-int run(Settings settings) {
+int run(Settings settings, std::string file) {
+  Settings asked = settings;
   const std::size_t worker_count =
       settings.workers != 0 ? settings.workers : std::max(1U, std::thread::hardware_concurrency());
   const std::size_t files = raise_file_limit();
@@ -344,18 +380,15 @@ int run(Settings settings) {
                Fields{{"have", files}, {"do", "raise the limit of open files (LimitNOFILE)"}});
     return 1;
   }
-  const std::size_t asked = settings.limits.connections;
   settings.limits.connections = shares->clients;
-  for (PoolSettings& pool : settings.pools) {
-    pool.connections.max_idle = std::min(pool.connections.max_idle, shares->idle_each);
-  }
+  keep_within(settings, *shares);
   log::info("descriptors", Fields{{"files", files},
                                   {"clients", shares->clients},
                                   {"idle_to_each_server", shares->idle_each},
                                   {"admin", shares->admin}});
-  if (shares->clients < asked) {
+  if (shares->clients < asked.limits.connections) {
     log::warn("fewer clients than limits.connections", Fields{{"clients", shares->clients},
-                                                              {"asked", asked},
+                                                              {"asked", asked.limits.connections},
                                                               {"files", files},
                                                               {"do", "raise the limit of open files (LimitNOFILE)"}});
   }
@@ -366,7 +399,8 @@ int run(Settings settings) {
                                                      {"do", "choose another file for log.access, or off"}});
     return 1;
   }
-  Control control(std::move(settings), worker_count, shares->admin, std::move(*access_log));
+  Control control(std::move(settings), std::move(asked), std::move(file), worker_count, shares->admin,
+                  std::move(*access_log));
   return control.run();
 }
 

@@ -3,10 +3,13 @@
 
 #include "lb/pool/settings.h"
 
+#include <string>
+
 namespace holdfast::lb {
 
-/// Serves what `settings` say until SIGTERM or SIGINT. Returns the process's exit code: 0 after an orderly end, 1 where
+/// Serves what `settings` say until SIGTERM or SIGINT, and what `file`, from which they were read, says after a SIGHUP.
+/// Returns the process's exit code: 0 after an orderly end, 1 where
 /// it could not start (said in the log).
-int run(Settings settings);
+int run(Settings settings, std::string file);
 
 }  // namespace holdfast::lb

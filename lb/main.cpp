@@ -24,7 +24,7 @@ int run(const std::string& file) {
   LoadedConfig loaded;
   if (!load(file, loaded)) return 1;
   holdfast::log::set_level(loaded.settings.log_level);
-  return holdfast::lb::run(std::move(loaded.settings));
+  return holdfast::lb::run(std::move(loaded.settings), file);
 }
 
 int check(const std::string& file, bool dumps) {
@@ -46,8 +46,9 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.footer(
         "The smallest configuration:\n  listen: 127.0.0.1:8080\n  upstreams: [127.0.0.1:3001, 127.0.0.1:3002]\n\n"
-        "SIGTERM ends it in order, a second SIGINT at once; SIGUSR1 begins the file of the access log anew. Every key: "
-        "docs/config.md.");
+        "SIGHUP reads the file anew: what is wrong changes nothing, and no request is dropped. SIGTERM ends it in "
+        "order, a "
+        "second SIGINT at once; SIGUSR1 begins the file of the access log anew. Every key: docs/config.md.");
 
     std::string file;
     auto* run_command = app.add_subcommand("run", "Serve until SIGTERM or SIGINT");

@@ -3,10 +3,23 @@
 #include "common/log.h"
 #include "lb/downstream/connection.h"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
 namespace holdfast::lb {
+
+namespace {
+
+constexpr std::chrono::milliseconds kSweepEvery{1000};
+
+/// By a reload; exchanges may stand on it yet.
+struct Retired {
+  std::shared_ptr<PoolShare> share;
+  bool is_free = false;
+};
+
+}  // namespace
 
 /// What a worker serves with; all of it belongs to the worker's thread once that runs.
 struct Worker::Serving final : private ListenerUser {
@@ -30,7 +43,8 @@ struct Worker::Serving final : private ListenerUser {
                  .tell_failure = [](void* self) { static_cast<Worker*>(self)->tell_control_(); },
                  .teller = &owner},
         timeouts_queue(timeouts.add_class()),
-        unrouted(owner.loop_, timeouts_queue, owner.snapshot_->unrouted, owner.index_, owner.count_),
+        timeouts_kept(timeouts.add_class()),
+        timeouts_retired(timeouts.add_class()),
         downstream{.loop = owner.loop_,
                    .timeouts_head = timeouts.add_class(),
                    .timeouts_idle = timeouts.add_class(),
@@ -42,29 +56,88 @@ struct Worker::Serving final : private ListenerUser {
                    .admission = owner.admission_,
                    .counters = owner.counters_,
                    .exchange = exchange,
-                   .routes = owner.snapshot_->routes,
-                   .unrouted = unrouted,
+                   .routes = nullptr,
+                   .unrouted = share_of(owner.snapshot_->unrouted),
                    .shares = {},
                    .access_log = owner.access_log_,
                    .scratch = {},
                    .response = {}},
-        room(owner.loop_, this, [](void* self) { static_cast<Serving*>(self)->on_room(); }) {
+        room(owner.loop_, this, [](void* self) { static_cast<Serving*>(self)->on_room(); }),
+        next_sweep(Timeout::calling<&Serving::sweep>(this)) {
     worker.admission_.join(worker.index_, room);
     exchange.unused = &downstream.exchanges;
     exchange.is_logged = downstream.access_log != nullptr;
-    TimeoutClass& kept = timeouts.add_class();
+    take_pools(*owner.snapshot_);
+  }
+
+  // --- What the configuration says -----------------------------------------------------------------------------------
+
+  /// A reload: exchanges under way keep what they began with, and follow at their next attempt.
+  void take(const Snapshot& snapshot) {
+    settings.trusted_proxies = snapshot.settings.trusted_proxies;
+    settings.client = snapshot.settings.client;
+    settings.upstream = snapshot.settings.upstream;
+    take_pools(snapshot);
+  }
+
+  void take_pools(const Snapshot& snapshot) {
+    std::vector<std::shared_ptr<PoolShare>> before = std::move(downstream.shares);
+    downstream.shares.clear();
+    for (const auto& pool : snapshot.pools) {
+      const auto same_name = [&pool](const auto& one) { return one->pool->name() == pool->name(); };
+      const auto past = std::find_if(before.begin(), before.end(), same_name);
+      downstream.shares.push_back(share_of(pool));
+      give_endpoints(*downstream.shares.back(), past == before.end() ? nullptr : past->get());
+      if (past != before.end()) (*past)->successor = downstream.shares.back();
+    }
+    downstream.routes = &snapshot.routes;
+    for (const auto& share : before) retire(*share);
+    for (auto& share : before) retired.push_back({std::move(share)});
+    if (!retired.empty()) timeouts_retired.arm(next_sweep, kSweepEvery);
+  }
+
+  std::shared_ptr<PoolShare> share_of(const std::shared_ptr<ServerPool>& pool) {
+    return std::make_shared<PoolShare>(worker.loop_, timeouts_queue, pool, worker.index_, worker.count_);
+  }
+
+  /// To servers that stay: those of `before`, with their connections.
+  void give_endpoints(PoolShare& share, PoolShare* before) {
     const ParserLimits response_limits{
         .head_bytes = settings.limits.request_head_bytes * 4, .target_bytes = 0, .fields = kFieldsMax};
-    for (const auto& pool : owner.snapshot_->pools) {
-      PoolShare& share = *shares.emplace_back(
-          std::make_unique<PoolShare>(owner.loop_, timeouts_queue, pool, owner.index_, owner.count_));
-      for (const auto& server : pool->servers()) {
-        share.endpoints.push_back(std::make_unique<Endpoint>(
-            owner.loop_, kept, share.settings.connections, response_limits, downstream.scratch, *server, owner.index_));
+    for (const auto& server : share.pool->servers()) {
+      std::shared_ptr<Endpoint> endpoint;
+      for (std::size_t i = 0; before != nullptr && i < before->endpoints.size(); ++i) {
+        if (&before->endpoints[i]->server() == server.get()) endpoint = before->endpoints[i];
       }
-      downstream.shares.push_back(&share);
+      if (endpoint != nullptr) {
+        endpoint->take(share.settings.connections);
+      } else {
+        endpoint = std::make_shared<Endpoint>(worker.loop_, timeouts_kept, share.settings.connections, response_limits,
+                                              downstream.scratch, *server, worker.index_);
+      }
+      share.endpoints.push_back(std::move(endpoint));
     }
   }
+
+  void retire(PoolShare& share) {
+    for (const auto& endpoint : share.endpoints) {
+      const auto& now = share.latest().endpoints;
+      const bool stays = share.successor != nullptr && std::find(now.begin(), now.end(), endpoint) != now.end();
+      if (!stays) endpoint->retire();
+    }
+    if (share.successor != nullptr) share.queue.dismiss();
+  }
+
+  /// Lets go of the shares that no exchange has stood on since the last time, so that nothing of theirs is on its way.
+  void sweep() {
+    std::erase_if(retired, [](Retired& one) {
+      const bool was_free = std::exchange(one.is_free, one.share.use_count() == 1);
+      return was_free && one.is_free;
+    });
+    if (!retired.empty()) timeouts_retired.arm(next_sweep, kSweepEvery);
+  }
+
+  // --- Clients -------------------------------------------------------------------------------------------------------
 
   Result<Address> listen(const Address& address) {
     auto opened = Listener::open(worker.loop_, address, PortSharing::Shared, *this);
@@ -130,7 +203,7 @@ struct Worker::Serving final : private ListenerUser {
 
   /// Some server's state has changed.
   void on_state_change() {
-    for (const auto& share : shares) {
+    for (const auto& share : downstream.shares) {
       for (const auto& endpoint : share->endpoints) {
         const State state = endpoint->server().state();
         if (state == State::Unhealthy || state == State::Ejected) endpoint->tell_server_out();
@@ -163,15 +236,17 @@ struct Worker::Serving final : private ListenerUser {
   }
 
   Worker& worker;
-  const Settings& settings;
+  Settings settings;  // of the process; the pools' are with their shares
   Timeouts timeouts;
   ExchangeContext exchange;
   TimeoutClass& timeouts_queue;
-  std::vector<std::unique_ptr<PoolShare>> shares;  // by the place of their pools
-  PoolShare unrouted;
+  TimeoutClass& timeouts_kept;
+  TimeoutClass& timeouts_retired;
   DownstreamContext downstream;
+  std::vector<Retired> retired;
   Listener listener;
   Wake room;
+  Timeout next_sweep;
   bool is_place_kept = false;  // in the admission, for whom the listener takes next
   bool has_asked = false;      // other workers to make room, for a client that still waits
   uv_prepare_t watch_end{};
@@ -189,10 +264,7 @@ Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snaps
       serving_(std::make_unique<Serving>(*this)),
       wake_(std::make_unique<Wake>(loop_, this,
                                    [](void* self) { static_cast<Worker*>(self)->serving_->on_state_change(); })) {
-  for (const auto& pool : snapshot_->pools) {
-    pool->board().set_waker(
-        index_, [](void* self) { static_cast<Worker*>(self)->wake(); }, this);
-  }
+  know(*snapshot_);
 }
 
 Worker::~Worker() {
@@ -217,6 +289,20 @@ void Worker::start() {
 }
 
 void Worker::wake() { wake_->send(); }
+
+void Worker::know(const Snapshot& snapshot) {
+  for (const auto& pool : snapshot.pools) {
+    pool->board().set_waker(
+        index_, [](void* self) { static_cast<Worker*>(self)->wake(); }, this);
+  }
+}
+
+void Worker::take(std::shared_ptr<const Snapshot> snapshot) {
+  loop_.post([this, snapshot = std::move(snapshot)]() mutable {
+    serving_->take(*snapshot);
+    snapshot_ = std::move(snapshot);
+  });
+}
 
 void Worker::announce_close() {
   loop_.post([this] { serving_->downstream.is_draining = true; });

@@ -33,6 +33,10 @@ class Worker {
   void start();
   /// A server's state has changed: whoever waits for one looks again.
   void wake();
+  /// Before any worker is given it by take().
+  void know(const Snapshot& snapshot);
+  /// Goes on by this snapshot: requests that come from now on, and the next attempts of those under way.
+  void take(std::shared_ptr<const Snapshot> snapshot);
   /// Says `Connection: close` on every response from now on, and goes on accepting.
   void announce_close();
   /// Stops accepting, closes what is idle, ends when the last request is answered.
@@ -51,7 +55,7 @@ class Worker {
 
   std::size_t index_;
   std::size_t count_;
-  std::shared_ptr<const Snapshot> snapshot_;
+  std::shared_ptr<const Snapshot> snapshot_;  // in force in its thread
   Admission& admission_;
   AccessLogChannel* access_log_;
   TellControl tell_control_;

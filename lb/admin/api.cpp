@@ -34,12 +34,13 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   if (path.starts_with(kServers))
     return servers_.on_request(request, path.substr(kServers.size()), std::move(responder));
   if (path == "/log-level") return set_log_level(request, responder);
+  if (path == "/reload") return reload(request, std::move(responder));
   bool is_known = false;
   for (const std::string_view known : kPaths) is_known = is_known || known == path;
   if (!is_known) {
     return send_text(responder, 404,
                      "Nothing here. There are: / /metrics /healthz /readyz /upstreams /upstreams/POOL/SERVER "
-                     "/reverse_proxy/upstreams /ledger /config /debug/exchanges; PUT /log-level\n");
+                     "/reverse_proxy/upstreams /ledger /config /debug/exchanges; PUT /log-level; POST /reload\n");
   }
   if (!is_reading) {
     const Field allow{"Allow", "GET, HEAD", FieldId::Other};
@@ -54,20 +55,37 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   if (path == "/metrics") return send_text(responder, 200, registry_.text(), Registry::kContentType);
   if (path == "/upstreams") return send_text(responder, 200, upstreams_json(), kJson);
   if (path == "/reverse_proxy/upstreams") return send_text(responder, 200, caddy_json(), kJson);
-  if (path == "/ledger") return send_text(responder, 200, print(ledger_json(snapshot_)), kJson);
+  if (path == "/ledger") return send_text(responder, 200, print(ledger_json(*snapshot_)), kJson);
   if (path == "/config") return send_text(responder, 200, control_.config(), "application/yaml");
   if (path == "/") {
-    return send_text(responder, 200, status_page(snapshot_, health_), "text/html; charset=utf-8");
+    return send_text(responder, 200, status_page(*snapshot_, health_), "text/html; charset=utf-8");
   }
   // A std::function must be copyable, a Responder is not.
   auto kept = std::make_shared<Responder>(std::move(responder));
   control_.describe_exchanges([kept](std::string text) { send_text(*kept, 200, text); });
 }
 
+void AdminApi::reload(const HttpRequest& request, Responder responder) {
+  if (request.head.method != Method::Post) return send_error(responder, 405, "only POST here", "POST");
+  const bool is_dry = request.query == "dry_run=1";
+  if (!request.query.empty() && !is_dry) return send_error(responder, 400, "only dry_run=1 is known here");
+  auto kept = std::make_shared<Responder>(std::move(responder));
+  const bool has_begun = control_.reload(is_dry, [kept, is_dry](const ReloadOutcome& outcome) {
+    Json changes = Json::array();
+    for (const ConfigChange& change : outcome.changes) {
+      changes.push_back({{"key", change.key}, {"from", change.before}, {"to", change.after}});
+    }
+    Json answer{{"reloaded", outcome.is_well() && !is_dry}, {"changes", std::move(changes)}};
+    if (!outcome.is_well()) answer["errors"] = outcome.errors;
+    send_text(*kept, outcome.is_well() ? 200 : 422, print(answer), kJson);
+  });
+  if (!has_begun) send_error(*kept, 503, "lb is starting or ending, or too many reloads wait already");
+}
+
 /// As Caddy's admin port has it, with the state beside: its users' scripts go on.
 std::string AdminApi::caddy_json() const {
   Json all = Json::array();
-  for (const auto& pool : snapshot_.pools) {
+  for (const auto& pool : snapshot_->pools) {
     for (const auto& server : pool->servers()) {
       if (!server->is_known()) continue;
       all.push_back({{"address", server->is_resolved() ? server->address().text() : server->authority()},
@@ -91,13 +109,13 @@ void AdminApi::set_log_level(const HttpRequest& request, Responder& responder) {
 
 std::string AdminApi::upstreams_json() const {
   Json pools = Json::array();
-  for (const auto& pool : snapshot_.pools) {
+  for (const auto& pool : snapshot_->pools) {
     Json servers = Json::array();
     for (const auto& server : pool->servers()) {
       if (server->is_known()) servers.push_back(server_json(*server, health_.of(*server)));
     }
     Json routes = Json::array();
-    for (const RouteSettings& route : snapshot_.settings.routes) {
+    for (const RouteSettings& route : snapshot_->settings.routes) {
       if (route.pool == pool->name()) routes.push_back({{"host", route.host}, {"path", route.path}});
     }
     pools.push_back({{"name", pool->name()},

@@ -7,6 +7,7 @@
 #include "lb/admin/metrics.h"
 #include "lb/admin/server_control.h"
 #include "lb/health/monitor.h"
+#include "lb/reload.h"
 
 #include <functional>
 #include <string>
@@ -20,18 +21,21 @@ class AdminApi final : public HttpHandler {
     std::function<bool()> is_ready;
     std::function<bool()> is_draining;
     std::function<std::string()> config;  // effective, as YAML
+    /// False where this is not the time.
+    std::function<bool(bool is_dry, Reload::Done)> reload;
     /// Gathers a line() of each exchange under way, then answers.
     std::function<void(std::function<void(std::string)>)> describe_exchanges;
   };
 
-  AdminApi(Loop& loop, Timeouts& timeouts, const Snapshot& snapshot, HealthMonitor& health, const Registry& registry,
-           Control control)
+  /// `snapshot` is the one in force, whichever that is.
+  AdminApi(Loop& loop, Timeouts& timeouts, const std::shared_ptr<const Snapshot>& snapshot, HealthMonitor& health,
+           const Registry& registry, Control control)
       : snapshot_(snapshot),
         health_(health),
         registry_(registry),
         control_(std::move(control)),
-        guard_(snapshot.settings.admin, snapshot.settings.admin_token),
-        servers_(loop, timeouts, snapshot, health) {}
+        guard_(snapshot->settings.admin, snapshot->settings.admin_token),
+        servers_(loop, timeouts, health) {}
 
   void on_request(const HttpRequest& request, Responder responder) override;
 
@@ -39,8 +43,9 @@ class AdminApi final : public HttpHandler {
   std::string upstreams_json() const;
   std::string caddy_json() const;
   void set_log_level(const HttpRequest& request, Responder& responder);
+  void reload(const HttpRequest& request, Responder responder);
 
-  const Snapshot& snapshot_;
+  const std::shared_ptr<const Snapshot>& snapshot_;
   const HealthMonitor& health_;
   const Registry& registry_;
   Control control_;

@@ -24,6 +24,7 @@ Json ledger_json(const Snapshot& snapshot) {
     pools[pool->name()] = json_of(one);
     all += one;
   }
+  for (const auto& pool : snapshot.gone) all += ledger_of(*pool);
   Json json = json_of(all);
   json["pools"] = std::move(pools);
   return json;

@@ -203,6 +203,16 @@ void collect_lb(Scrape& scrape, const MetricSources& sources) {
       scrape, workers, kClientTimeouts, "lb_listener_timeouts_total", "Time-outs of clients, by what was awaited.",
       "awaited", {{"listener", "public"}}, [](const WorkerCounters& c) -> const auto& { return c.timeouts; });
   if (sources.access_log != nullptr) collect_access_log(scrape, *sources.access_log);
+  const Reload& reload = sources.reload;
+  const std::chrono::duration<double> since = reload.since().time_since_epoch();
+  scrape.gauge("lb_config_last_reload_successful", "0 where the file was refused the last time.", {},
+               reload.was_last_well() ? 1 : 0);
+  scrape.gauge("lb_config_last_reload_success_timestamp_seconds", "When the configuration in force was read.", {},
+               since.count());
+  scrape.counter("lb_config_reloads_total", "Reloads, by what came of them.", {{"result", "success"}},
+                 static_cast<double>(reload.succeeded()));
+  scrape.counter("lb_config_reloads_total", "Reloads, by what came of them.", {{"result", "failure"}},
+                 static_cast<double>(reload.failed()));
   scrape.gauge("lb_draining", "1 while lb is shutting down.", {}, sources.is_draining() ? 1 : 0);
   collect_pool(scrape, *sources.snapshot.unrouted);
   for (const auto& pool : sources.snapshot.pools) {

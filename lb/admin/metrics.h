@@ -7,6 +7,7 @@
 #include "lb/health/monitor.h"
 #include "lb/metrics.h"
 #include "lb/pool/snapshot.h"
+#include "lb/reload.h"
 
 #include <functional>
 #include <memory>
@@ -18,6 +19,7 @@ namespace holdfast::lb {
 struct MetricSources {
   const Snapshot& snapshot;
   const HealthMonitor& health;
+  const Reload& reload;
   const AccessLog* access_log;  // null: none is kept
   std::vector<const WorkerCounters*> workers;
   std::function<bool()> is_draining;

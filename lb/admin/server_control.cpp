@@ -44,9 +44,8 @@ void send_error(Responder& responder, int status, const std::string& why, std::s
                   .body = body});
 }
 
-ServerControl::ServerControl(Loop& loop, Timeouts& timeouts, const Snapshot& snapshot, HealthMonitor& health)
+ServerControl::ServerControl(Loop& loop, Timeouts& timeouts, HealthMonitor& health)
     : loop_(loop),
-      snapshot_(snapshot),
       health_(health),
       timeouts_(timeouts.add_class()),
       next_look_(Timeout::calling<&ServerControl::look_at_drains>(this)) {}
@@ -108,16 +107,21 @@ void ServerControl::drain(const HttpRequest& request, ServerHealth& server, Resp
   if (wait.count() > 0 && waits_.size() >= kWaitsMax) return send_error(responder, 503, "too many wait already");
   server.set_admin(Admin::Draining);
   if (wait.count() == 0) return send_server(responder, server.server().in_flight() == 0 ? 200 : 202, server);
-  waits_.push_back({std::move(responder), &server, loop_.now() + wait});
+  waits_.push_back({std::move(responder), server.pool().name(), server.server().name(), loop_.now() + wait});
   look_at_drains();
 }
 
 void ServerControl::look_at_drains() {
   std::erase_if(waits_, [this](DrainWait& wait) {
     if (!wait.responder.is_open()) return true;
-    const bool is_empty = wait.server->server().in_flight() == 0;
+    const ServerHealth* server = health_.find(wait.pool, wait.server);
+    if (server == nullptr) {
+      send_error(wait.responder, 409, "the configuration that is in force now does not name it");
+      return true;
+    }
+    const bool is_empty = server->server().in_flight() == 0;
     if (!is_empty && loop_.now() < wait.deadline) return false;
-    send_server(wait.responder, is_empty ? 200 : 202, *wait.server);
+    send_server(wait.responder, is_empty ? 200 : 202, *server);
     return true;
   });
   if (!waits_.empty()) timeouts_.arm(next_look_, kLook);

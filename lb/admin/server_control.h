@@ -21,7 +21,7 @@ void send_error(Responder& responder, int status, const std::string& why, std::s
 
 class ServerControl {
  public:
-  ServerControl(Loop& loop, Timeouts& timeouts, const Snapshot& snapshot, HealthMonitor& health);
+  ServerControl(Loop& loop, Timeouts& timeouts, HealthMonitor& health);
 
   /// `rest` is what follows /upstreams/ in the path. Whether the client may change anything was judged before.
   void on_request(const HttpRequest& request, std::string_view rest, Responder responder);
@@ -30,7 +30,8 @@ class ServerControl {
   /// Somebody who asked for a drain and waits for its end.
   struct DrainWait {
     Responder responder;
-    ServerHealth* server;
+    std::string pool;  // by name: a reload may end it meanwhile
+    std::string server;
     TimePoint deadline;
   };
 
@@ -41,7 +42,6 @@ class ServerControl {
   void send_server(Responder& responder, int status, const ServerHealth& server) const;
 
   Loop& loop_;
-  const Snapshot& snapshot_;
   HealthMonitor& health_;
   TimeoutClass& timeouts_;
   Timeout next_look_;

@@ -84,7 +84,7 @@ Pick Balancer::pick(const PickFacts& facts) {
       best = by_hash(among, facts.key);
       break;
   }
-  return {.server = pool_.servers()[best].get(), .is_repeat = among.rank >= 2};
+  return {.server = pool_.servers()[best].get(), .index = best, .is_repeat = among.rank >= 2};
 }
 
 std::size_t Balancer::round_robin(const Candidates& among) {

@@ -15,6 +15,7 @@ namespace holdfast::lb {
 
 struct Pick {
   Server* server = nullptr;  // null: none may get a request now, or those that may are full
+  std::size_t index = 0;     // its place in the pool
   bool is_repeat = false;    // all that may were tried already by this exchange
 };
 

@@ -51,6 +51,15 @@ void WaitQueue::wake_some() {
   if (servers > 0) allow(kStep * servers);
 }
 
+void WaitQueue::dismiss() {
+  for (List<Waiter, WaitQueue>* waiters : {&waiting_, &pausing_}) {
+    while (Waiter* next = waiters->front()) {
+      leave(*next);
+      next->on_wake();
+    }
+  }
+}
+
 void WaitQueue::on_step() {
   step_ *= 2;
   allow(step_);

@@ -56,6 +56,8 @@ class WaitQueue {
 
   /// A state has changed, or another worker passed a place on: a few look again.
   void wake_some();
+  /// Another queue is in force: all look again, and none comes back.
+  void dismiss();
   /// An attempt or an exchange is over: up to `count` of those who wait look again, once this turn's work is done.
   void pass_on(unsigned count) {
     if (!waiting_.empty() || is_limited_) pass_on_now(count);

@@ -37,8 +37,8 @@ AddressPlan plan_addresses(const std::vector<AddressPlace>& places, const std::v
   return plan;
 }
 
-Names::Names(Loop& loop, Timeouts& timeouts, const Snapshot& snapshot, HealthMonitor& health)
-    : loop_(loop), timeouts_(timeouts.add_class()) {
+Names::Names(Loop& loop, TimeoutClass& timeouts, const Snapshot& snapshot, HealthMonitor& health)
+    : loop_(loop), timeouts_(timeouts) {
   for (const auto& pool : snapshot.pools) {
     if (pool->settings().dns.refresh.count() == 0) continue;
     Name* name = nullptr;

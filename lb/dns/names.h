@@ -30,7 +30,7 @@ AddressPlan plan_addresses(const std::vector<AddressPlace>& places, const std::v
 /// All names of one snapshot.
 class Names {
  public:
-  Names(Loop& loop, Timeouts& timeouts, const Snapshot& snapshot, HealthMonitor& health);
+  Names(Loop& loop, TimeoutClass& timeouts, const Snapshot& snapshot, HealthMonitor& health);
 
   /// Begins to look them up. What they were at the start is known.
   void start();

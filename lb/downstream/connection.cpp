@@ -259,10 +259,10 @@ void DownstreamConnection::on_request_head(const RequestHead& head) {
 DownstreamConnection::Routed DownstreamConnection::route(const RequestHead& head) const {
   const RequestPlace place = place_of(head);
   // A server that resolves them would see a path of another route.
-  if (context_.routes.has_paths() && has_dot_segment(place.path)) return {context_.unrouted, LocalError::DotSegment};
-  const auto pool = context_.routes.find(host_of(place.authority), place.path);
+  if (context_.routes->has_paths() && has_dot_segment(place.path)) return {context_.unrouted, LocalError::DotSegment};
+  const auto pool = context_.routes->find(host_of(place.authority), place.path);
   if (!pool) return {context_.unrouted, LocalError::NoRoute};
-  return {*context_.shares[*pool], std::nullopt};
+  return {context_.shares[*pool], std::nullopt};
 }
 
 void DownstreamConnection::on_request_body(std::string_view bytes) {

@@ -44,10 +44,10 @@ struct DownstreamContext {
   Admission& admission;
   WorkerCounters& counters;
   ExchangeContext& exchange;
-  const RouteTable& routes;
-  PoolShare& unrouted;             // of what no route takes
-  std::vector<PoolShare*> shares;  // of each pool, by its place
-  AccessLogChannel* access_log;    // null: none is kept
+  const RouteTable* routes;                        // of the snapshot in force, as the shares are
+  std::shared_ptr<PoolShare> unrouted;             // of what no route takes
+  std::vector<std::shared_ptr<PoolShare>> shares;  // of each pool, by its place
+  AccessLogChannel* access_log;                    // null: none is kept
   HeadScratch scratch;
   std::string response;           // of our own, under construction
   Pool<Exchange> exchanges{256};  // unused ones
@@ -116,7 +116,7 @@ class DownstreamConnection final : public ListHook<>,
   void on_response_clock();
 
   struct Routed {
-    PoolShare& share;
+    const std::shared_ptr<PoolShare>& share;
     std::optional<LocalError> refusal;
   };
   Routed route(const RequestHead& head) const;

@@ -6,9 +6,10 @@
 
 namespace holdfast::lb {
 
-void Attempt::begin(PoolShare& share, Server& server, Slot slot, std::uint64_t began_ns, AttemptNote* note) {
+void Attempt::begin(PoolShare& share, std::size_t server, Slot slot, std::uint64_t began_ns, AttemptNote* note) {
   share_ = &share;
-  endpoint_ = &share.endpoint(server);
+  index_ = server;
+  endpoint_ = share.endpoints[server].get();
   slot_ = slot;
   began_ns_ = began_ns;
   note_ = note;
@@ -67,7 +68,7 @@ void Attempt::end(const ExchangeContext& context, AttemptResult result, bool is_
     endpoint_->drop(std::move(connection_));
   }
   endpoint_->server().free_slot(slot_);
-  share_->queue.pass_on(is_complete ? 2 : 1);
+  share_->latest().queue.pass_on(is_complete ? 2 : 1);
   if (is_failure(result)) context.tell_failure(context.teller);
 }
 

@@ -17,8 +17,9 @@ namespace holdfast::lb {
 
 class Attempt {
  public:
-  /// Takes up an attempt at `server`, in a place that was taken there. `began_ns`: of uv_hrtime(). `note` may be null.
-  void begin(PoolShare& share, Server& server, Slot slot, std::uint64_t began_ns, AttemptNote* note);
+  /// Takes up an attempt at the server with this place in the pool, where a slot was taken. `began_ns`: of uv_hrtime().
+  /// `note` may be null.
+  void begin(PoolShare& share, std::size_t server, Slot slot, std::uint64_t began_ns, AttemptNote* note);
   /// Takes an idle connection; false where there is none. `must_be_open`: none either that the kernel knows to be
   /// closed.
   bool take_idle(bool must_be_open);
@@ -38,12 +39,15 @@ class Attempt {
   UpstreamConnection& connection() const { return *connection_; }
   ServerCounters& counters() const { return connection_->endpoint().counters(); }
   Server& server() const { return connection_->endpoint().server(); }
+  /// The server's place in the pool.
+  std::size_t index() const { return index_; }
   /// Since it began.
   std::chrono::nanoseconds age() const { return std::chrono::nanoseconds(uv_hrtime() - began_ns_); }
 
  private:
   Endpoint* endpoint_ = nullptr;
   PoolShare* share_ = nullptr;
+  std::size_t index_ = 0;
   AttemptNote* note_ = nullptr;
   Slot slot_ = Slot::None;
   std::unique_ptr<UpstreamConnection> connection_;

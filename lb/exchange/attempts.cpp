@@ -33,7 +33,16 @@ LocalError local_error_of(AttemptResult result) {
 
 // --- Which server, and when --------------------------------------------------------------------------------------
 
+/// The pool was reloaded since the last attempt: another one is made by what is in force now.
+void Exchange::move_on() {
+  share_ = &share_->latest();
+  tried_.assign(share_->pool->servers().size(), 0);
+  is_hedged_ = is_hedged_ && share_->hedges.is_on();
+  begin_waiting_anew();
+}
+
 Phase Exchange::pick() {
+  if (share_->successor != nullptr) move_on();
   bool has_paid = false;
   for (;;) {
     const TimePoint now = context_.loop.now();
@@ -63,7 +72,7 @@ Phase Exchange::pick() {
       std::fill(tried_.begin(), tried_.end(), std::uint8_t{0});
       has_paused_ = false;
     }
-    return begin_attempt(*picked.server, slot);
+    return begin_attempt(picked, slot);
   }
 }
 
@@ -96,15 +105,16 @@ Phase Exchange::queued() {
 
 // --- One attempt ---------------------------------------------------------------------------------------------------
 
-Phase Exchange::begin_attempt(Server& server, Slot slot) {
-  tried_[server.index()] = 1;
+Phase Exchange::begin_attempt(const Pick& picked, Slot slot) {
+  tried_[picked.index] = 1;
   if (++attempts_ > 1 && failure_) {
     share_->counters.retries[static_cast<std::size_t>(*failure_)].add();
   }
   const bool was_closed_idle = failure_ == AttemptResult::ClosedIdle;
   failure_.reset();
   is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = is_upgraded_ = is_hedge_answer_ = false;
-  attempt_.begin(*share_, server, slot, attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime(), note_of(server));
+  attempt_.begin(*share_, picked.index, slot, attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime(),
+                 note_of(*picked.server));
   // Where one kept connection turned out to be closed, the others may be too: the next attempt is made on a new one.
   // What can't be repeated is not risked on a connection that the kernel knows to be closed.
   if (!was_closed_idle && attempt_.take_idle(!request_.is_repeatable())) return send_request();
@@ -167,16 +177,16 @@ void Exchange::on_hedge_due() {
   const Pick picked = share_->policy.pick({.tried = tried_, .key = key_});
   const Slot slot = picked.server != nullptr && !picked.is_repeat ? picked.server->take_slot() : Slot::None;
   if (slot == Slot::None) return;
-  tried_[picked.server->index()] = 1;
+  tried_[picked.index] = 1;
   share_->counters.hedges.add();
   AttemptNote* const note = note_of(*picked.server);
   if (note != nullptr) note->is_hedge = true;
-  hedge_.begin(*share_, *picked.server, slot, request_, note);
+  hedge_.begin(*share_, picked.index, slot, request_, note);
 }
 
 /// The first attempt has begun to answer: its hedge is not needed, and its server was not tried.
 void Exchange::end_hedge() {
-  if (hedge_.is_under_way()) tried_[hedge_.attempt().server().index()] = 0;
+  if (hedge_.is_under_way()) tried_[hedge_.attempt().index()] = 0;
   hedge_.end(AttemptResult::Outrun);
 }
 
@@ -232,7 +242,8 @@ RetryFacts Exchange::retry_facts(AttemptResult result) const {
           .is_body_whole = request_.is_body_whole(),
           .has_response_begun = phase_ == Phase::Responding,
           .has_retry_after = response_.has_retry_after(),
-          .has_untried = share_->policy.has_untried(tried_),
+          .has_untried = share_->successor != nullptr ? share_->latest().policy.has_available()
+                                                      : share_->policy.has_untried(tried_),
           .is_before_deadline = context_.loop.now() < deadline_};
 }
 

@@ -16,6 +16,7 @@ void Exchange::reset() {
   timeout_.disarm();
   taker_ = nullptr;
   share_ = nullptr;
+  begun_with_ = nullptr;
   response_.clear();
   saved_.clear();
 }
@@ -29,11 +30,13 @@ void Exchange::give_back_later(std::unique_ptr<Exchange> done) {
   });
 }
 
-void Exchange::start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker, PoolShare& share,
-                     std::optional<LocalError> refusal) {
+void Exchange::start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker,
+                     const std::shared_ptr<PoolShare>& its_share, std::optional<LocalError> refusal) {
+  PoolShare& share = *its_share;
   phase_ = Phase::Picking;
   since_ = context_.loop.now();
   taker_ = &taker;
+  begun_with_ = its_share;
   share_ = &share;
   request_.start(head, client, share.settings);
   started_ns_ = uv_hrtime();
@@ -210,7 +213,7 @@ void Exchange::on_tunnel_end() {
 void Exchange::on_server_out() {
   const bool is_under_way = phase_ == Phase::Connecting || phase_ == Phase::Waiting || phase_ == Phase::Holding;
   if (!is_under_way || failure_) return;
-  const bool may_go_on = share_->policy.has_available() && may_retry(retry_facts(AttemptResult::Rescued));
+  const bool may_go_on = share_->latest().policy.has_available() && may_retry(retry_facts(AttemptResult::Rescued));
   if (!may_go_on && !hedge_.is_under_way()) return;
   failure_ = AttemptResult::Rescued;
   advance();
@@ -277,7 +280,9 @@ void Exchange::advance() {
     since_ = context_.loop.now();
   }
   is_advancing_ = false;
-  if (phase_ == Phase::Done && share_ != nullptr) share_ = nullptr;
+  if (phase_ != Phase::Done) return;
+  share_ = nullptr;
+  begun_with_ = nullptr;
 }
 
 Phase Exchange::step() {
@@ -403,7 +408,7 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
     share_->queue.leave(*this);
     share_->counters.queued.add(-1);
   }
-  share_->queue.pass_on(1);
+  share_->latest().queue.pass_on(1);
   if (phase_ == Phase::Tunnelling) share_->counters.tunnels.add(-1);
   const bool is_well = outcome == Outcome::Answered || outcome == Outcome::Tunnelled;
   hedge_.end(AttemptResult::Cancelled);

@@ -35,8 +35,8 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
 
   /// Begins: keeps of the head what every attempt needs; `refusal`: none is to be made. Nothing happens before
   /// advance().
-  void start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker, PoolShare& share,
-             std::optional<LocalError> refusal);
+  void start(const RequestHead& head, const ClientFacts& client, ResponseTaker& taker,
+             const std::shared_ptr<PoolShare>& share, std::optional<LocalError> refusal);
   void on_request_body(std::string_view bytes);
   void on_request_end(std::span<const Field> trailers);
   /// Goes as far as it can. To be called after what came in one read has been handed over.
@@ -84,10 +84,11 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
   Phase step();
   // The attempts (attempts.cpp): which server and when, one attempt, its end.
   Phase pick();
+  void move_on();
   bool pays_for_retry();
   Phase wait_in_queue(std::chrono::milliseconds until, Waiting why);
   Phase queued();
-  Phase begin_attempt(Server& server, Slot slot);
+  Phase begin_attempt(const Pick& picked, Slot slot);
   Phase connecting();
   Phase send_request();
   void arm_waiting();
@@ -124,7 +125,8 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
 
   // The request.
   ResponseTaker* taker_ = nullptr;
-  PoolShare* share_ = nullptr;
+  std::shared_ptr<PoolShare> begun_with_;  // and by it all that followed: the notes have names of its servers
+  PoolShare* share_ = nullptr;             // by now
   OutgoingRequest request_;
   std::uint64_t started_ns_ = 0;
   TimePoint deadline_{};

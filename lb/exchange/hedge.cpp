@@ -6,7 +6,7 @@
 
 namespace holdfast::lb {
 
-void Hedge::begin(PoolShare& share, Server& server, Slot slot, OutgoingRequest& request, AttemptNote* note) {
+void Hedge::begin(PoolShare& share, std::size_t server, Slot slot, OutgoingRequest& request, AttemptNote* note) {
   share_ = &share;
   request_ = &request;
   attempt_.begin(share, server, slot, uv_hrtime(), note);

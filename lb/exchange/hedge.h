@@ -30,7 +30,7 @@ class Hedge final : private ResponseReceiver {
   /// on_hedge_due() follows after so long, unless end() comes first.
   void plan(std::chrono::milliseconds after) { context_.timeouts_hedge.arm(timeout_, after); }
   /// Sends `request`, which is complete, to `server`, in a place that was taken there.
-  void begin(PoolShare& share, Server& server, Slot slot, OutgoingRequest& request, AttemptNote* note);
+  void begin(PoolShare& share, std::size_t server, Slot slot, OutgoingRequest& request, AttemptNote* note);
   bool is_under_way() const { return attempt_.is_under_way(); }
   const Attempt& attempt() const { return attempt_; }
   bool is_connected() const { return is_connected_; }

@@ -1,4 +1,5 @@
 // One worker's share of a pool: its turn among the servers, its ways to them, who waits, what it counts.
+// A reload puts another in its place; exchanges that began with it go on with that one from their next attempt on.
 // Thread: worker; each worker has its own.
 #pragma once
 
@@ -24,7 +25,12 @@ struct PoolShare {
         budget(settings.retry.budget),
         hedges(*pool, worker) {}
 
-  Endpoint& endpoint(const Server& server) { return *endpoints[server.index()]; }
+  /// What a reload has put in its place, or it itself.
+  PoolShare& latest() {
+    PoolShare* last = this;
+    while (last->successor != nullptr) last = last->successor.get();
+    return *last;
+  }
 
   std::shared_ptr<ServerPool> pool;
   const PoolSettings& settings;
@@ -33,7 +39,8 @@ struct PoolShare {
   WaitQueue queue;
   RetryBudget budget;
   HedgePlan hedges;
-  std::vector<std::unique_ptr<Endpoint>> endpoints;  // by the server's index
+  std::vector<std::shared_ptr<Endpoint>> endpoints;  // by the server's place in the pool; shared with the successor
+  std::shared_ptr<PoolShare> successor;              // null: it is in force, or its pool is no more
 };
 
 }  // namespace holdfast::lb

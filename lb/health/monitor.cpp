@@ -21,11 +21,39 @@ HealthMonitor::HealthMonitor(Loop& loop, Timeouts& timeouts, const Snapshot& sna
       probed_([this] { on_probed(); }),
       may_eject_([this](const ServerHealth& server, bool was_refused) { return may_eject(server, was_refused); }) {
   for (const auto& pool : snapshot.pools) {
+    for (const auto& server : pool->servers()) servers_.push_back(make(*pool, *server));
+  }
+}
+
+std::unique_ptr<ServerHealth> HealthMonitor::make(ServerPool& pool, Server& server) {
+  return std::make_unique<ServerHealth>(loop_, timeouts_, scratch_, pool, server, changed_, probed_, may_eject_);
+}
+
+void HealthMonitor::take(const Snapshot& snapshot) {
+  std::vector<std::unique_ptr<ServerHealth>> before = std::exchange(servers_, {});
+  std::vector<ServerHealth*> fresh;
+  for (const auto& pool : snapshot.pools) {
     for (const auto& server : pool->servers()) {
-      servers_.push_back(
-          std::make_unique<ServerHealth>(loop, timeouts_, scratch_, *pool, *server, changed_, probed_, may_eject_));
+      const auto known = std::find_if(before.begin(), before.end(), [&server](const auto& one) {
+        return one != nullptr && &one->server() == server.get();
+      });
+      if (known != before.end()) {
+        servers_.push_back(std::move(*known));
+        servers_.back()->take(*pool);
+      } else {
+        servers_.push_back(make(*pool, *server));
+        fresh.push_back(servers_.back().get());
+      }
     }
   }
+  for (ServerHealth* server : fresh) server->start();
+  begin_looking();
+}
+
+void HealthMonitor::begin_looking() {
+  const bool is_any_watched =
+      std::any_of(servers_.begin(), servers_.end(), [](const auto& server) { return server->is_watched(); });
+  if (is_any_watched && !next_look_.is_armed()) timeouts_.arm(next_look_, kLookIdle);
 }
 
 void HealthMonitor::start(std::function<void()> first_round) {
@@ -36,9 +64,7 @@ void HealthMonitor::start(std::function<void()> first_round) {
     if (server->prober() != nullptr) longest = std::max(longest, server->probe_timeout());
   }
   timeouts_.arm(first_round_timeout_, longest);
-  const bool is_any_watched =
-      std::any_of(servers_.begin(), servers_.end(), [](const auto& server) { return server->is_watched(); });
-  if (is_any_watched) timeouts_.arm(next_look_, kLookIdle);
+  begin_looking();
   on_probed();
 }
 

@@ -14,7 +14,7 @@
 
 namespace holdfast::lb {
 
-/// All servers of one snapshot.
+/// All servers of the snapshot in force.
 class HealthMonitor {
  public:
   HealthMonitor(Loop& loop, Timeouts& timeouts, const Snapshot& snapshot, ServerHealth::Changed changed);
@@ -22,6 +22,8 @@ class HealthMonitor {
   /// Probes every server at once. `first_round` is called when each has answered or failed once, or after the longest
   /// time-out of a probe.
   void start(std::function<void()> first_round);
+  /// A reload: what is known of servers that stay is kept, new ones are probed at once, those that left are forgotten.
+  void take(const Snapshot& snapshot);
   void collect_failures();
 
   const std::vector<std::unique_ptr<ServerHealth>>& servers() const { return servers_; }
@@ -31,6 +33,8 @@ class HealthMonitor {
   ServerHealth* find(std::string_view pool, std::string_view server) const;
 
  private:
+  std::unique_ptr<ServerHealth> make(ServerPool& pool, Server& server);
+  void begin_looking();
   void on_probed();
   void finish_first_round();
   void look_for_stalls();

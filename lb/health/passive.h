@@ -39,7 +39,9 @@ constexpr bool may_eject(const PoolStanding& pool, unsigned most_percent, bool w
 /// One server's record.
 class PassiveHealth {
  public:
-  explicit PassiveHealth(const PassiveSettings& settings) : settings_(settings) {}
+  explicit PassiveHealth(const PassiveSettings& settings) : settings_(&settings) {}
+  /// A reload says this now; `settings` must outlive it.
+  void take(const PassiveSettings& settings) { settings_ = &settings; }
 
   /// `count` attempts ended with `result` since the last call. Why it should be ejected, where that is one too many: a
   /// refused connection is enough by itself, of other failures max_fails within fail_window, on trial one of any kind.
@@ -68,7 +70,7 @@ class PassiveHealth {
  private:
   std::optional<std::string> count(std::uint64_t count, std::string_view what, TimePoint now);
 
-  const PassiveSettings& settings_;
+  const PassiveSettings* settings_;
   std::deque<TimePoint> recent_;  // at most max_fails of them
   unsigned ejections_in_a_row_ = 0;
   TimePoint last_ejection_end_{};

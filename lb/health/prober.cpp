@@ -81,6 +81,14 @@ Prober::Prober(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, const H
   writer.end();
 }
 
+void Prober::go_on_from(const Prober& before) {
+  verdict_.go_on_from(before.verdict_);
+  failing_since_ = before.failing_since_;
+  last_took_ = before.last_took_;
+  last_pass_took_ = before.last_pass_took_;
+  counts_ = before.counts_;
+}
+
 void Prober::probe_now() {
   if (!call_.is_under_way()) start(settings_.timeout);
 }

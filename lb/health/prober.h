@@ -34,6 +34,13 @@ ProbeReport judge_probe(const HealthSettings& settings, const Result<HttpAnswer>
 class ProbeVerdict {
  public:
   ProbeVerdict(unsigned passes, unsigned fails) : passes_(passes), fails_(fails) {}
+  /// What was found by other numbers so far stands until these say otherwise.
+  void go_on_from(const ProbeVerdict& before) {
+    in_a_row_ = before.in_a_row_;
+    last_passed_ = before.last_passed_;
+    in_doubt_ = before.in_doubt_;
+    verdict_ = before.verdict_;
+  }
   /// True where the verdict changed. A decisive failure needs no other before it.
   bool add(bool passed, bool is_decisive = false);
   Probe verdict() const { return verdict_; }
@@ -76,6 +83,8 @@ class Prober final : private HttpCall::User {
   Prober(Loop& loop, TimeoutClass& timeouts, HeadScratch& scratch, const HealthSettings& settings, const Server& server,
          User& user);
 
+  /// Knows what another prober of the same server knew. Before its first probe.
+  void go_on_from(const Prober& before);
   /// Probes now, and from then on by itself. Does nothing while a probe is under way.
   void probe_now();
   /// Probes now; the result counts by itself, and a failure is known within settings.stall_timeout (within 4 times what

@@ -33,7 +33,7 @@ ServerHealth::ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scra
     : loop_(loop),
       timeouts_(timeouts),
       scratch_(scratch),
-      pool_(pool),
+      pool_(&pool),
       server_(server),
       changed_(changed),
       probed_(probed),
@@ -55,7 +55,7 @@ ServerHealth::ServerHealth(Loop& loop, TimeoutClass& timeouts, HeadScratch& scra
 
 void ServerHealth::make_prober() {
   if (!facts_.is_probed) return;
-  prober_ = std::make_unique<Prober>(loop_, timeouts_, scratch_, pool_.settings().health, server_,
+  prober_ = std::make_unique<Prober>(loop_, timeouts_, scratch_, pool_->settings().health, server_,
                                      static_cast<Prober::User&>(*this));
 }
 
@@ -66,6 +66,19 @@ void ServerHealth::start() {
   } else {
     update("no active checks are configured");
   }
+}
+
+void ServerHealth::take(ServerPool& pool) {
+  pool_ = &pool;
+  passive_.take(pool.settings().passive);
+  facts_.is_probed = !pool.settings().health.uri.empty();
+  if (facts_.resolution == Resolution::None) return;
+  const std::unique_ptr<Prober> before = std::move(prober_);
+  make_prober();
+  if (prober_ != nullptr && before != nullptr) prober_->go_on_from(*before);
+  if (prober_ != nullptr) return prober_->probe_now();
+  facts_.probe = Probe::Unknown;
+  update("no active checks are configured");
 }
 
 void ServerHealth::on_probe(Prober& prober, const ProbeReport& report) {
@@ -142,7 +155,7 @@ void ServerHealth::collect_bad_answers(TimePoint now) {
 void ServerHealth::eject(std::string why, bool was_refused, bool a_pass_tells) {
   if (!may_eject_(*this, was_refused)) {
     log::warn_limited("not ejected", server_.name(),
-                      {{"pool", pool_.name()},
+                      {{"pool", pool_->name()},
                        {"server", server_.name()},
                        {"why", why},
                        {"but", "the others are too few (passive.max_ejected; the last one is never ejected)"}});
@@ -164,7 +177,7 @@ std::chrono::milliseconds ServerHealth::unusual_silence_of(const ServerActivity&
   const TimePoint now = loop_.now();
   if (latency_.is_due(now)) latency_.turn(first_byte_of(server_), now);
   const auto silence = activity.silence(now);
-  const auto least = pool_.settings().health.stall_after;
+  const auto least = pool_->settings().health.stall_after;
   if (silence < least || server_.state() != State::Healthy) return std::chrono::milliseconds(0);
   const bool is_unusual = silence >= unusual_silence(latency_.quantile(first_byte_of(server_), 0.99), least);
   return is_unusual ? silence : std::chrono::milliseconds(0);
@@ -222,7 +235,7 @@ void ServerHealth::set_admin(Admin admin) {
 }
 
 void ServerHealth::set_weight(unsigned weight) {
-  log::info("upstream weight", {{"pool", pool_.name()},
+  log::info("upstream weight", {{"pool", pool_->name()},
                                 {"server", server_.name()},
                                 {"from", server_.weight()},
                                 {"to", weight},
@@ -252,19 +265,19 @@ void ServerHealth::end_trial(std::string_view why) {
   trial_look_.disarm();
   passive_.end_trial();
   server_.end_trial();
-  log::info("upstream trial over", {{"pool", pool_.name()}, {"server", server_.name()}, {"why", why}});
+  log::info("upstream trial over", {{"pool", pool_->name()}, {"server", server_.name()}, {"why", why}});
   begin_slow_start();
   changed_();
 }
 
 void ServerHealth::begin_slow_start() {
-  if (pool_.settings().slow_start.count() == 0) return;
+  if (pool_->settings().slow_start.count() == 0) return;
   slow_since_ = loop_.now();
   on_slow_start();
 }
 
 void ServerHealth::on_slow_start() {
-  const auto length = pool_.settings().slow_start;
+  const auto length = pool_->settings().slow_start;
   const unsigned percent = slow_start_percent(loop_.now() - slow_since_, length);
   server_.publish_weight(server_.weight(), percent);
   if (percent < 100) timeouts_.arm(next_step_, slow_start_step(length));
@@ -284,7 +297,7 @@ void ServerHealth::update(std::string reason) {
   if (now == State::Healthy && before != State::Unknown) begin_slow_start();
   server_.publish(now);
   const bool is_bad = now == State::Unhealthy || now == State::Ejected;
-  (is_bad ? log::warn : log::info)("upstream state", {{"pool", pool_.name()},
+  (is_bad ? log::warn : log::info)("upstream state", {{"pool", pool_->name()},
                                                       {"server", server_.name()},
                                                       {"from", state_name(before)},
                                                       {"to", state_name(now)},

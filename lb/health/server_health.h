@@ -27,13 +27,15 @@ class ServerHealth final : private Prober::User {
                const Changed& changed, const std::function<void()>& probed, const MayEject& may_eject);
 
   void start();
+  /// A reload has put `pool` in place of its own: what is known of the server stays. Not from inside a call of its own.
+  void take(ServerPool& pool);
   /// Looks at what the workers have counted since the last call.
   void collect_failures();
   /// How long it has been silent, where that is unusual for it; else 0.
   std::chrono::milliseconds unusual_silence_of(const ServerActivity& activity);
   /// Others of its pool do not share its silence: a probe decides.
   void ask_witness(const ServerActivity& activity, std::chrono::milliseconds silence);
-  bool is_watched() const { return prober_ != nullptr && pool_.settings().health.stall_after.count() > 0; }
+  bool is_watched() const { return prober_ != nullptr && pool_->settings().health.stall_after.count() > 0; }
 
   /// What DNS says. None of these from inside a call of its own.
   /// Its name has this address; it is probed like a new server.
@@ -49,12 +51,12 @@ class ServerHealth final : private Prober::User {
   void set_admin(Admin admin);
   void set_weight(unsigned weight);
 
-  const ServerPool& pool() const { return pool_; }
+  const ServerPool& pool() const { return *pool_; }
   const ServerFacts& facts() const { return facts_; }
   Server& server() { return server_; }
   const Server& server() const { return server_; }
   const Prober* prober() const { return prober_.get(); }
-  std::chrono::milliseconds probe_timeout() const { return pool_.settings().health.timeout; }
+  std::chrono::milliseconds probe_timeout() const { return pool_->settings().health.timeout; }
   bool has_verdict() const { return prober_ == nullptr || facts_.probe != Probe::Unknown || has_answer_; }
   std::chrono::system_clock::time_point since() const { return since_; }
   const std::string& reason() const { return reason_; }
@@ -83,7 +85,7 @@ class ServerHealth final : private Prober::User {
   Loop& loop_;
   TimeoutClass& timeouts_;
   HeadScratch& scratch_;
-  ServerPool& pool_;
+  ServerPool* pool_;
   Server& server_;
   const Changed& changed_;
   const std::function<void()>& probed_;

@@ -1,5 +1,5 @@
-// One server of a pool: what never changes about it, what the workers read of it, and each worker's counters.
-// Thread: any reads; each part names its one writer.
+// One server of a pool: what never changes about it, what the workers read of it, and each worker's counters. It lives
+// on in the pool that a reload puts in place of its own. Thread: any reads; each part names its one writer.
 #pragma once
 
 #include "lb/metrics.h"
@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace holdfast::lb {
@@ -27,8 +28,12 @@ enum class Slot : std::uint8_t {
 class Server {
  public:
   /// Where it has no address yet it is down.
-  Server(const ServerSettings& settings, std::size_t index, std::size_t worker_count)
-      : settings_(settings), index_(index), weight_(settings.weight), share_(settings.weight * kShareUnit) {
+  Server(const ServerSettings& settings, std::size_t worker_count)
+      : settings_(settings),
+        weight_(settings.weight),
+        share_(settings.weight * kShareUnit),
+        max_requests_(settings.max_requests),
+        is_backup_(settings.is_backup) {
     publish_address(settings.address);
     if (!settings.address.is_set()) publish(State::Down);
     for (std::size_t i = 0; i < worker_count; ++i) counters_.push_back(std::make_unique<ServerCounters>());
@@ -49,10 +54,7 @@ class Server {
     if (known == addresses_.end()) known = addresses_.insert(known, std::make_unique<const Address>(address));
     address_.store(known->get(), std::memory_order_release);
   }
-  const ServerSettings& settings() const { return settings_; }
-  bool is_backup() const { return settings_.is_backup; }
-  /// Its place in its pool.
-  std::size_t index() const { return index_; }
+  bool is_backup() const { return is_backup_.load(std::memory_order_relaxed); }
 
   State state() const { return state_.load(std::memory_order_relaxed); }
   /// Thread: control.
@@ -72,7 +74,21 @@ class Server {
   unsigned percent() const { return percent_.load(std::memory_order_relaxed); }
   static constexpr unsigned kShareUnit = 100;
 
-  unsigned max_requests() const { return settings_.max_requests; }
+  /// It is the server that `other` describes, whatever else is said of it there.
+  bool is_same(const ServerSettings& other) const {
+    return settings_.name == other.name && settings_.authority == other.authority &&
+           settings_.resolved.empty() == other.resolved.empty();
+  }
+  /// A reload says this of it now. What the operator has set stays where the configuration has not changed. Thread:
+  /// control.
+  void take(const ServerSettings& now) {
+    if (now.weight != settings_.weight) publish_weight(now.weight, percent());
+    settings_.weight = now.weight;
+    max_requests_.store(now.max_requests, std::memory_order_relaxed);
+    is_backup_.store(now.is_backup, std::memory_order_relaxed);
+  }
+
+  unsigned max_requests() const { return max_requests_.load(std::memory_order_relaxed); }
   /// Places for attempts, where there is a limit: exact over all workers, and one locked instruction at either end of
   /// an attempt. Without limit there is always room, and nothing is counted.
   bool has_room() const {
@@ -118,18 +134,19 @@ class Server {
   /// 0: none.
   unsigned limit() const {
     const unsigned on_trial = trial_limit_.load(std::memory_order_relaxed);
-    if (on_trial == 0 || settings_.max_requests == 0) return std::max(on_trial, settings_.max_requests);
-    return std::min(on_trial, settings_.max_requests);
+    const unsigned at_most = max_requests();
+    return on_trial == 0 || at_most == 0 ? std::max(on_trial, at_most) : std::min(on_trial, at_most);
   }
 
-  ServerSettings settings_;
-  std::size_t index_;
+  ServerSettings settings_;                                // of its weight, what the configuration says
   std::vector<std::unique_ptr<const Address>> addresses_;  // all that it ever had
   std::atomic<const Address*> address_{nullptr};
   std::atomic<State> state_{State::Unknown};
   std::atomic<unsigned> weight_;
   std::atomic<unsigned> percent_{100};
   std::atomic<unsigned> share_;
+  std::atomic<unsigned> max_requests_;
+  std::atomic<bool> is_backup_;
   std::atomic<unsigned> slots_{0};
   std::atomic<unsigned> trial_limit_{0};  // 0: it is on no trial
   std::vector<std::unique_ptr<ServerCounters>> counters_;
@@ -138,27 +155,38 @@ class Server {
 /// A pool: its settings, its servers, each worker's counters.
 class ServerPool {
  public:
-  ServerPool(const PoolSettings& settings, std::size_t worker_count) : settings_(settings), board_(worker_count) {
+  /// `before`: the pool of that name so far, whose servers stay as far as they are named again, and which counts on.
+  ServerPool(const PoolSettings& settings, std::size_t worker_count, const ServerPool* before = nullptr)
+      : settings_(settings), board_(worker_count) {
+    std::vector<std::shared_ptr<Server>> known;
+    if (before != nullptr) {
+      known = before->servers_;
+      counters_ = before->counters_;
+    }
     for (const ServerSettings& server : settings.servers) {
       for (const ServerSettings& slot : slots_of(server, settings.dns)) {
-        servers_.push_back(std::make_unique<Server>(slot, servers_.size(), worker_count));
+        const auto found = std::find_if(known.begin(), known.end(),
+                                        [&](const auto& one) { return one != nullptr && one->is_same(slot); });
+        servers_.push_back(found != known.end() ? std::exchange(*found, nullptr)
+                                                : std::make_shared<Server>(slot, worker_count));
+        servers_.back()->take(slot);
       }
     }
-    for (std::size_t i = 0; i < worker_count; ++i) counters_.push_back(std::make_unique<PoolCounters>());
+    while (counters_.size() < worker_count) counters_.push_back(std::make_shared<PoolCounters>());
   }
 
   const std::string& name() const { return settings_.name; }
   const PoolSettings& settings() const { return settings_; }
-  std::span<const std::unique_ptr<Server>> servers() const { return servers_; }
+  std::span<const std::shared_ptr<Server>> servers() const { return servers_; }
   WaitingBoard& board() { return board_; }
   PoolCounters& counters(std::size_t worker) { return *counters_[worker]; }
-  std::span<const std::unique_ptr<PoolCounters>> counters() const { return counters_; }
+  std::span<const std::shared_ptr<PoolCounters>> counters() const { return counters_; }
 
  private:
   PoolSettings settings_;
-  std::vector<std::unique_ptr<Server>> servers_;
+  std::vector<std::shared_ptr<Server>> servers_;
   WaitingBoard board_;
-  std::vector<std::unique_ptr<PoolCounters>> counters_;
+  std::vector<std::shared_ptr<PoolCounters>> counters_;
 };
 
 }  // namespace holdfast::lb

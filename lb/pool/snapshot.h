@@ -1,4 +1,5 @@
-// What one configuration makes: never changed, swapped whole at a reload.
+// What one configuration makes: never changed, swapped whole at a reload. Servers that the next one names too live on
+// in it, with their state and their counters.
 // Thread: any.
 #pragma once
 
@@ -19,10 +20,13 @@ struct Snapshot {
   Settings settings;
   std::vector<std::shared_ptr<ServerPool>> pools;
   std::shared_ptr<ServerPool> unrouted;
-  RouteTable routes;  // to the pools, by their place
+  std::vector<std::shared_ptr<ServerPool>> gone;  // earlier configurations' pools, for the sum of what they counted
+  RouteTable routes;                              // to the pools, by their place
 };
 
-/// Where `settings` name no route, all requests go to the first pool.
-std::shared_ptr<const Snapshot> make_snapshot(const Settings& settings, std::size_t worker_count);
+/// Where `settings` name no route, all requests go to the first pool. `before` is what a reload replaces; servers that
+/// stay are told of their new settings, so this is the moment from which it counts. Thread: control.
+std::shared_ptr<const Snapshot> make_snapshot(const Settings& settings, std::size_t worker_count,
+                                              const Snapshot* before = nullptr);
 
 }  // namespace holdfast::lb

@@ -28,10 +28,10 @@ std::unique_ptr<UpstreamConnection> Endpoint::make() {
 void Endpoint::give(std::unique_ptr<UpstreamConnection> connection) {
   const State state = server_.state();
   const bool is_leaving = state == State::Draining || state == State::Down;  // there will be no use for it
-  if (settings_.max_idle == 0 || is_leaving) return drop(std::move(connection));
-  if (idle_count_ >= settings_.max_idle) discard(*idle_.back());
+  if (settings_->max_idle == 0 || is_leaving || is_retired_) return drop(std::move(connection));
+  if (idle_count_ >= settings_->max_idle) discard(*idle_.back());
   connection->rest();
-  timeouts_idle_.arm(connection->idle_timeout_, settings_.idle_timeout);
+  timeouts_idle_.arm(connection->idle_timeout_, settings_->idle_timeout);
   ++idle_count_;
   connection->is_idle_ = true;
   counters_.connections_active.add(-1);
@@ -51,6 +51,16 @@ void Endpoint::discard(UpstreamConnection& connection) {
 
 void Endpoint::close_idle() {
   while (UpstreamConnection* connection = idle_.front()) discard(*connection);
+}
+
+void Endpoint::take(const ConnectionSettings& settings) {
+  settings_ = &settings;
+  while (idle_count_ > settings.max_idle) discard(*idle_.back());
+}
+
+void Endpoint::retire() {
+  is_retired_ = true;
+  close_idle();
 }
 
 void Endpoint::tell_server_out() {

@@ -14,7 +14,7 @@ class Endpoint {
            HeadScratch& scratch, Server& server, std::size_t worker)
       : loop_(loop),
         timeouts_idle_(timeouts_idle),
-        settings_(settings),
+        settings_(&settings),
         limits_(limits),
         scratch_(scratch),
         server_(server),
@@ -34,6 +34,10 @@ class Endpoint {
   void drop(std::unique_ptr<UpstreamConnection> connection);
   /// Closes those that idle.
   void close_idle();
+  /// A reload says this now; `settings` must outlive it.
+  void take(const ConnectionSettings& settings);
+  /// A reload has no use for it any more: nothing idles here from now on.
+  void retire();
   /// Tells whoever waits for an answer of this server that it is out of service.
   void tell_server_out();
 
@@ -48,13 +52,14 @@ class Endpoint {
 
   Loop& loop_;
   TimeoutClass& timeouts_idle_;
-  const ConnectionSettings& settings_;
+  const ConnectionSettings* settings_;
   ParserLimits limits_;
   HeadScratch& scratch_;
   Server& server_;
   ServerCounters& counters_;
   List<UpstreamConnection, Endpoint> idle_;  // owned, newest first
   std::size_t idle_count_ = 0;
+  bool is_retired_ = false;
   List<UpstreamConnection, Endpoint> busy_;  // their exchanges own them
 };
 

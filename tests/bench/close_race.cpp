@@ -265,7 +265,7 @@ int main(int argc, char** argv) {
     TimeoutClass& timeouts_idle = timeouts.add_class();
     const ConnectionSettings settings;
     HeadScratch scratch;
-    Server record({.name = "closing", .authority = server.address().text(), .address = server.address()}, 0, 1);
+    Server record({.name = "closing", .authority = server.address().text(), .address = server.address()}, 1);
     Endpoint endpoint(loop, timeouts_idle, settings, ParserLimits{}, scratch, record, 0);
     std::vector<std::unique_ptr<Lane>> lanes;
     for (std::size_t i = 0; i < kLanes; ++i) {

@@ -23,12 +23,13 @@ struct Room {
 const std::vector<Room> kRooms{
     // The load balancer, in the order of the data.
     {"lb/main", {"lb/control"}},
-    {"lb/control", {"lb/worker", "lb/handover", "lb/dns", "lb/health", "lb/admin", "lb/config", "lb/descriptors"}},
+    {"lb/control", {"lb/worker", "lb/dns", "lb/health", "lb/admin", "lb/config", "lb/reload", "lb/descriptors"}},
+    {"lb/reload", {"lb/health", "lb/config"}},
     {"lb/descriptors", {"lb/pool"}},
     {"lb/worker", {"lb/downstream"}},
     {"lb/downstream", {"lb/exchange"}},
     {"lb/exchange", {"lb/balance", "lb/upstream", "lb/health/passive", "lb/access_log"}},
-    {"lb/admin", {"lb/health", "lb/access_log"}},  // shows what the monitor knows
+    {"lb/admin", {"lb/health", "lb/access_log", "lb/reload"}},  // shows what they know
     {"lb/access_log", {"lb/pool"}},
     {"lb/balance", {"lb/pool"}},
     {"lb/upstream", {"lb/pool"}},
@@ -36,7 +37,6 @@ const std::vector<Room> kRooms{
     {"lb/health", {"lb/health/passive"}},
     {"lb/health/passive", {"lb/pool"}},
     {"lb/config", {"lb/pool"}},
-    {"lb/handover", {"common"}},
     {"lb/pool", {"lb/metrics", "lb/routing"}},
     {"lb/routing", {"common"}},
     {"lb/metrics", {"lb/reasons"}},

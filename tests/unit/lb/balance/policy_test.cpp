@@ -40,7 +40,7 @@ struct Fixture {
   std::vector<double> shares() {
     constexpr int kPicks = 100'000;
     std::vector<double> shares(tried.size(), 0);
-    for (int i = 0; i < kPicks; ++i) shares[pick(mixed(static_cast<std::uint64_t>(i) + 1)).server->index()] += 1;
+    for (int i = 0; i < kPicks; ++i) shares[pick(mixed(static_cast<std::uint64_t>(i) + 1)).index] += 1;
     for (double& share : shares) share /= kPicks;
     return shares;
   }
@@ -160,7 +160,7 @@ TEST_CASE("round robin stays even across workers: no server is more than one req
       for (std::size_t i = 0; i < workers; ++i) balancers.emplace_back(pool, i, workers);
       std::vector<int> counts(servers, 0);
       for (int turn = 1; turn <= 100; ++turn) {
-        for (Balancer& balancer : balancers) ++counts[balancer.pick({.tried = tried}).server->index()];
+        for (Balancer& balancer : balancers) ++counts[balancer.pick({.tried = tried}).index];
         const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
         // Without the offsets all workers would meet the same server at each turn.
         const int allowed = static_cast<int>((workers + servers - 1) / servers);
@@ -193,7 +193,7 @@ TEST_CASE("least_requests evens out what round robin would not: a slow server ge
         four.server(end.second).counters(0).in_flight.add(-1);
         return true;
       });
-      const std::size_t picked = four.pick().server->index();
+      const std::size_t picked = four.pick().index;
       four.server(picked).counters(0).in_flight.add(1);
       ends.emplace_back(now + (picked == 0 ? 160 : 40), picked);
       most = std::max(most, four.server(0).in_flight());
@@ -219,12 +219,12 @@ TEST_CASE("hash sends one key to one server, and a server that leaves moves no k
     Fixture ten(weights, kHash);
     constexpr std::uint64_t kKeys = 100'000;
     std::vector<std::size_t> before(kKeys);
-    for (std::uint64_t key = 0; key < kKeys; ++key) before[key] = ten.pick(mixed(key + 1)).server->index();
+    for (std::uint64_t key = 0; key < kKeys; ++key) before[key] = ten.pick(mixed(key + 1)).index;
     ten.server(3).publish(State::Unhealthy);
     std::uint64_t moved = 0;
     std::uint64_t moved_without_need = 0;
     for (std::uint64_t key = 0; key < kKeys; ++key) {
-      const std::size_t now = ten.pick(mixed(key + 1)).server->index();
+      const std::size_t now = ten.pick(mixed(key + 1)).index;
       if (now == before[key]) continue;
       ++moved;
       if (before[key] != 3) ++moved_without_need;
@@ -235,7 +235,7 @@ TEST_CASE("hash sends one key to one server, and a server that leaves moves no k
     CHECK(static_cast<double>(moved) <= 1.1 * weights[3] / all * kKeys);
     ten.server(3).publish(State::Healthy);
     for (std::uint64_t key = 0; key < kKeys; key += 97) {
-      CHECK(ten.pick(mixed(key + 1)).server->index() == before[key]);
+      CHECK(ten.pick(mixed(key + 1)).index == before[key]);
     }
   }
 }
@@ -252,9 +252,9 @@ TEST_CASE("hash does not depend on the order of the list nor on the worker") {
 
 TEST_CASE("an attempt after the first goes to the next server of the key's order, the same each time") {
   Fixture four({1, 1, 1, 1}, kHash);
-  const std::size_t first = four.pick(77).server->index();
+  const std::size_t first = four.pick(77).index;
   four.tried[first] = 1;
-  const std::size_t second = four.pick(77).server->index();
+  const std::size_t second = four.pick(77).index;
   CHECK(second != first);
-  CHECK(four.pick(77).server->index() == second);
+  CHECK(four.pick(77).index == second);
 }

@@ -80,3 +80,15 @@ TEST_CASE("a server in doubt is looked at often, one that fails the less often t
   CHECK(probe_interval(20ms, true, std::nullopt) == 20ms);
   CHECK(probe_interval(20ms, false, 1h) == 20ms);
 }
+
+TEST_CASE("a verdict that goes on under other numbers stands until they are reached") {
+  ProbeVerdict before(1, 2);
+  before.add(true);
+  ProbeVerdict after(2, 3);
+  after.go_on_from(before);
+  CHECK(after.verdict() == Probe::Passing);
+  CHECK_FALSE(after.add(false));
+  CHECK_FALSE(after.add(false));
+  CHECK(after.add(false));
+  CHECK(after.verdict() == Probe::Failing);
+}

@@ -15,7 +15,7 @@ struct Seen {
   std::int64_t heard_ms;
 };
 ServerActivity activity(std::initializer_list<Seen> workers) {
-  Server server(ServerSettings{}, 0, workers.size());
+  Server server(ServerSettings{}, workers.size());
   std::size_t i = 0;
   for (const Seen& seen : workers) {
     server.counters(i).awaited.set(seen.awaited);

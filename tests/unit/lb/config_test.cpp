@@ -1,0 +1,58 @@
+#include "lb/config.h"
+
+#include <doctest/doctest.h>
+#include <string>
+
+using namespace holdfast::lb;
+
+namespace {
+
+Settings read(const std::string& text) {
+  LoadedConfig loaded = load_config_text("lb.yaml", "listen: 127.0.0.1:80\n" + text);
+  REQUIRE(loaded.errors.empty());
+  return loaded.settings;
+}
+
+std::string changes(const std::string& before, const std::string& after) {
+  Settings one = read(before);
+  Settings other = read(after);
+  std::string text;
+  for (const holdfast::ConfigChange& change : config_changes(one, other)) {
+    text += change.key + ": " + change.before + " -> " + change.after + (is_fixed(change) ? " (fixed)" : "") + "\n";
+  }
+  return text;
+}
+
+const std::string kOne = "upstreams: [127.0.0.1:1]\n";
+
+}  // namespace
+
+TEST_CASE("a configuration is no other than itself, however it is written") {
+  CHECK(changes(kOne, kOne).empty());
+  CHECK(changes(kOne, "pools: {default: {upstreams: ['127.0.0.1:1']}}\nretry: {}\n").empty());
+}
+
+TEST_CASE("what differs is named with both values") {
+  CHECK(changes(kOne, kOne + "policy: random\nretry: {deadline: 7s}\n") ==
+        "pools.default.policy: round_robin -> random\npools.default.retry.deadline: 5s -> 7s\n");
+  CHECK(changes(kOne, "upstreams: [127.0.0.1:1, 127.0.0.1:2]\n").find("127.0.0.1:2") != std::string::npos);
+}
+
+TEST_CASE("a pool that comes has no values before, one that goes none after") {
+  const std::string two =
+      "pools: {a: {upstreams: [127.0.0.1:1]}, b: {upstreams: [127.0.0.1:2]}}\n"
+      "routes: [{path: /, pool: a}, {path: /b, pool: b}]\n";
+  const std::string one = "pools: {a: {upstreams: [127.0.0.1:1]}}\nroutes: [{path: /, pool: a}]\n";
+  CHECK(changes(one, two).find("pools.b.policy:  -> round_robin\n") != std::string::npos);
+  CHECK(changes(two, one).find("pools.b.policy: round_robin -> \n") != std::string::npos);
+  CHECK(changes(two, one).find("pools.a.") == std::string::npos);
+}
+
+TEST_CASE("of a secret it is told that it differs, and what a running process keeps is known as fixed") {
+  CHECK(changes(kOne, kOne + "admin: {token: verysecret}\n") == "admin.token:  -> (hidden) (fixed)\n");
+  CHECK(changes(kOne, kOne + "workers: 3\n") == "workers: auto -> 3 (fixed)\n");
+  CHECK(changes(kOne, kOne + "limits: {connections: 7}\n") == "limits.connections: 10000 -> 7 (fixed)\n");
+  CHECK(changes(kOne, kOne + "log: {access: stdout}\n") == "log.access: off -> stdout (fixed)\n");
+  CHECK(changes(kOne, kOne + "log: {level: debug}\nshutdown: {grace: 1s}\n") ==
+        "log.level: info -> debug\nshutdown.grace: 30s -> 1s\n");
+}
