@@ -1,4 +1,5 @@
-"""Prometheus and Alertmanager with the files of config/, and a receiver that writes down what alarms come."""
+"""Prometheus and Alertmanager with the files of config/, who tells how full the disks are, and a receiver that writes down what
+alarms come."""
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from .process import Failed, Process, own, wait_until
 from .programs import ROOT
 
 CONFIG = os.path.join(ROOT, "config")
-PORTS = {"prometheus": 9090, "alertmanager": 9093, "alarms": 9095}  # what is taken where it is free, and wanted
+PORTS = {"prometheus": 9090, "alertmanager": 9093, "alarms": 9095, "node": 9101}  # what is taken where it is free, and wanted
 
 
 def get(port, path):
@@ -37,6 +38,9 @@ class Monitoring:
             "alertmanager", "/usr/bin/prometheus-alertmanager", "--config.file", inside("alertmanager.yml"),
             "--storage.path", inside("alertmanager"), "--web.listen-address", at["alertmanager"],
             "--cluster.listen-address=", "--log.level=warn")
+        self.node = process(
+            "node", "/usr/bin/prometheus-node-exporter", "--collector.disable-defaults", "--collector.filesystem",
+            "--web.listen-address", at["node"], "--log.level=warn")
         self.prometheus = process(
             "prometheus", "/usr/bin/prometheus", "--config.file", inside("prometheus.yml"), "--storage.tsdb.path",
             inside("prometheus"), "--web.listen-address", at["prometheus"], "--storage.tsdb.retention.time=7d",
@@ -49,6 +53,7 @@ class Monitoring:
                 raise Failed(f"{process.arguments[0]} is missing: run ops/install monitoring")
         self._configure(targets)
         self.alarms.start().wait_for_log("ready")
+        self.node.start()
         self.alertmanager.start()
         self.prometheus.start()
         for process in (self.alertmanager, self.prometheus):
@@ -73,10 +78,10 @@ class Monitoring:
         self._write("alertmanager.yml", text)
         shutil.copy(alarms.__file__, os.path.join(self.folder, "alarms.py"))
         # JSON is YAML.
-        for job, places in targets.items():
+        own_targets = {name: {name: f"127.0.0.1:{self.numbers[name]}"} for name in ("prometheus", "alertmanager", "node")}
+        for job, places in {**targets, **own_targets}.items():
             groups = [{"targets": [place], "labels": {"instance": name}} for name, place in places.items()]
             self._write(f"targets/{job}.yml", json.dumps(groups))
-        self._write("targets/alertmanager.yml", json.dumps([{"targets": [f"127.0.0.1:{self.numbers['alertmanager']}"]}]))
 
     def _write(self, name, text):
         path = os.path.join(self.folder, name)
@@ -98,7 +103,7 @@ class Monitoring:
         return {(one["labels"]["job"], one["labels"]["instance"]) for one in found if one["health"] == "up"}
 
     def processes(self):
-        return [self.prometheus, self.alertmanager, self.alarms]
+        return [self.prometheus, self.alertmanager, self.node, self.alarms]
 
     def stop(self):
         for process in self.processes():

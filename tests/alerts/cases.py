@@ -44,6 +44,16 @@ def asked(database, redirect):
             **counts(('shortener_http_requests_total{instance="app1",route="redirect",code="302"}', redirect))}
 
 
+def reload_of(job, instance):
+    return f'{job}_config_last_reload_successful{{job="{job}",instance="{instance}"}}'
+
+
+def disk(free, fstype="ext4"):
+    """Of 100."""
+    labels = f'{{job="node",instance="here",mountpoint="/",fstype="{fstype}"}}'
+    return {f"node_filesystem_avail_bytes{labels}": free, f"node_filesystem_size_bytes{labels}": "100x200"}
+
+
 UP, DOWN = "1x100", "0x100"
 BRIEF = "1x20 0x1 1x100"  # away for one scrape
 APP1, APP2 = ('up{job="shortener",instance="app%d"}' % number for number in (1, 2))
@@ -113,6 +123,14 @@ CASES = {
     "LedgerImbalance": Case({'lb_ledger_imbalance{pool="p"}': "-3x100"}, [{'lb_ledger_imbalance{pool="p"}': "0x100"},
                                                                          {'lb_ledger_imbalance{pool="p"}': "0x20 1x1 0x100"}],
                             "lb's account of p is 3 requests off.", {"pool": "p"}),
+    "ConfigReloadFailed": Case({reload_of("lb", "lb"): DOWN},
+                               [{reload_of("lb", "lb"): UP, reload_of("prometheus", "prometheus"): BRIEF}],
+                               "lb lb has refused its configuration, and goes on with the one before.",
+                               labels={"job": "lb", "instance": "lb"}),
+    # Nearly full; what is silent: half full and steady, growing slowly, a file system in memory.
+    "DiskFilling": Case(disk("9x200"), [disk("50x200"), disk("50-0.001x200"), disk("1x200", fstype="tmpfs")],
+                        "/ of here is nearly full, or will be within 4 hours.",
+                        labels={"job": "node", "instance": "here", "mountpoint": "/", "fstype": "ext4"}),
     "DescriptorsLow": Case({'process_open_fds{job="lb",instance="lb"}': "900x100", 'process_max_fds{job="lb",instance="lb"}': "1000x100"},
                            [{'process_open_fds{job="lb",instance="lb"}': "700x100", 'process_max_fds{job="lb",instance="lb"}': "1000x100"}],
                            "lb has 90% of its file descriptors open.", {"job": "lb", "instance": "lb"}),

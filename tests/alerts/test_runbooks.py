@@ -6,6 +6,7 @@ the primary has been killed.
 import glob
 import os
 import re
+import signal
 import subprocess
 import tempfile
 
@@ -13,6 +14,8 @@ import pytest
 from stack.programs import ROOT
 from stack.process import as_user, wait_until
 from stack.stack import PATIENT, Stack, create_link, follow_once
+
+from . import test_alerts
 
 PAGES = sorted(glob.glob(os.path.join(ROOT, "docs/ops/*.md")))
 
@@ -44,7 +47,8 @@ def run(stack, command, **more):
 
 
 def test_an_alarm_comes_to_the_webhook_with_its_figures_and_is_taken_back(watched):
-    wanted = {("lb", "lb"), ("shortener", "app1"), ("shortener", "app2"), ("shortener-worker", "worker")}
+    wanted = {("lb", "lb"), ("shortener", "app1"), ("shortener", "app2"), ("shortener-worker", "worker"),
+              ("prometheus", "prometheus"), ("alertmanager", "alertmanager"), ("node", "node")}
     wait_until(lambda: watched.monitoring.scraped() == wanted, 60, "Prometheus does not reach all of them")
 
     def told(status):
@@ -58,6 +62,33 @@ def test_an_alarm_comes_to_the_webhook_with_its_figures_and_is_taken_back(watche
         watched.redis.start()
     wait_until(lambda: told("resolved"), 120, "the alarm is not taken back")
     assert watched.redis.is_ready()
+
+
+def test_what_alarms_read_of_prometheus_alertmanager_and_the_node_is_there(watched):
+    wanted = {name for rule in test_alerts.rules() for name in test_alerts.selectors(rule["expr"])
+              if name.startswith(("prometheus_", "alertmanager_", "node_"))}
+    numbers = watched.monitoring.numbers
+    there = {name for one in ("prometheus", "alertmanager", "node") for name, _ in test_alerts.samples(test_alerts.read(numbers[one]))}
+    assert len(wanted) >= 4 and wanted <= there, wanted - there
+
+
+def test_a_configuration_that_is_refused_raises_an_alarm(watched):
+    with open(watched.lb.config) as kept:
+        text = kept.read()
+
+    def told(status):
+        return [line for line in watched.monitoring.told() if line["alert"] == "ConfigReloadFailed" and line["status"] == status]
+    try:
+        with open(watched.lb.config, "w") as broken:
+            broken.write(text + "\nlisten_to: nobody\n")
+        os.kill(watched.lb.process.pid, signal.SIGHUP)
+        wait_until(lambda: told("firing"), 120, "no alarm came")
+        assert told("firing")[0]["severity"] == "ticket" and told("firing")[0]["labels"]["job"] == "lb"
+    finally:
+        with open(watched.lb.config, "w") as mended:
+            mended.write(text)
+        os.kill(watched.lb.process.pid, signal.SIGHUP)
+    wait_until(lambda: told("resolved"), 120, "the alarm is not taken back")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=os.path.basename)

@@ -76,16 +76,16 @@ def test_with_monitoring_prometheus_reaches_every_part_and_all_of_it_ends_with_d
     with open(os.path.join(clone, ".run/env")) as names:
         assert f"PROMETHEUS={where}\n" in names.read()
     begun = pids(clone)
-    assert len(begun) == 10 and "alarms.jsonl" in out
+    assert len(begun) == 11 and "alarms.jsonl" in out
     deadline = time.monotonic() + 60
     up = set()
-    while up != {"lb", "app1", "app2", "worker"} and time.monotonic() < deadline:
+    while up != {"lb", "app1", "app2", "worker", "prometheus", "alertmanager", "node"} and time.monotonic() < deadline:
         with urllib.request.urlopen(f"{where}/api/v1/query?query=up==1", timeout=5) as answer:
             up = {one["metric"]["instance"] for one in json.loads(answer.read())["data"]["result"]}
         time.sleep(0.2)
-    assert up == {"lb", "app1", "app2", "worker"}
+    assert up == {"lb", "app1", "app2", "worker", "prometheus", "alertmanager", "node"}
     code, out = run(clone, "down")
-    assert code == 0 and "stopped prometheus, alertmanager, alarms, lb" in out
+    assert code == 0 and "stopped prometheus, alertmanager, node, alarms, lb" in out
     assert all(start_time(pid) is None for pid in begun)
 
 
