@@ -74,7 +74,8 @@ struct Reading {
   LoadedConfig finish(const std::string& name, std::vector<std::string> errors) {
     const bool pools_are_named = !settings.pools.empty();
     if (!pools_are_named) settings.pools.push_back(single);
-    if (!errors.empty()) return {std::move(settings), std::move(errors)};
+    if (!errors.empty()) return {std::move(settings), std::move(errors), {}};
+    std::vector<std::string> warnings;
     if (!settings.listen.is_set()) {
       errors.push_back(name + ": listen: missing; say where clients connect, for example 'listen: 127.0.0.1:8080'");
     }
@@ -86,14 +87,25 @@ struct Reading {
       for (ServerSettings& server : pool.servers) {
         if (const auto address = Address::parse(server.authority)) {
           server.address = *address;
-        } else if (auto resolved = resolve_now(server.authority)) {
-          server.resolved = std::move(*resolved);
         } else {
-          errors.push_back(name + ": " + key + ": '" + server.authority + "': " + std::string(resolved.error().why));
+          server.is_name = true;
+          auto resolved = resolve_now(server.authority);
+          if (resolved) {
+            server.resolved = std::move(*resolved);
+            continue;
+          }
+          const std::string what =
+              name + ": " + key + ": '" + server.authority + "': " + std::string(resolved.error().why);
+          // Its container may come later; where nobody looks again it never would.
+          if (pool.dns.refresh.count() == 0) {
+            errors.push_back(what);
+          } else {
+            warnings.push_back(what + " It is down until then");
+          }
         }
       }
     }
-    return {std::move(settings), std::move(errors)};
+    return {std::move(settings), std::move(errors), std::move(warnings)};
   }
 };
 

@@ -12,7 +12,8 @@ namespace holdfast::lb {
 
 struct LoadedConfig {
   Settings settings;
-  std::vector<std::string> errors;  // each with file, line, column and key; empty where all is well
+  std::vector<std::string> errors;    // each with file, line, column and key; empty where all is well
+  std::vector<std::string> warnings;  // likewise, of what it can be served with
 };
 
 /// Reads `file` whole, and resolves the names of servers.

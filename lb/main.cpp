@@ -17,6 +17,7 @@ using holdfast::lb::LoadedConfig;
 bool load(const std::string& file, LoadedConfig& loaded) {
   loaded = holdfast::lb::load_config(file);
   for (const std::string& error : loaded.errors) std::fprintf(stderr, "%s\n", error.c_str());
+  for (const std::string& warning : loaded.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   return loaded.errors.empty();
 }
 

@@ -43,6 +43,7 @@ void Reload::read_next() {
 
 void Reload::on_read(LoadedConfig loaded) {
   changes_.clear();
+  warnings_ = std::move(loaded.warnings);
   if (!loaded.errors.empty()) return finish(std::move(loaded.errors));
   next_ = std::move(loaded.settings);
   changes_ = config_changes(running_, next_);
@@ -75,7 +76,7 @@ void Reload::on_asked(const std::optional<std::string>& objection) {
 void Reload::finish(std::vector<std::string> errors) {
   const Wanted wanted = std::move(wanted_.front());
   wanted_.pop_front();
-  const ReloadOutcome outcome{std::move(errors), std::move(changes_)};
+  const ReloadOutcome outcome{std::move(errors), std::move(changes_), std::move(warnings_)};
   if (!wanted.is_dry) {
     was_last_well_ = outcome.is_well();
     ++(outcome.is_well() ? succeeded_ : failed_);
@@ -87,6 +88,7 @@ void Reload::finish(std::vector<std::string> errors) {
       if (!outcome.is_well()) break;
       log::info("changed", Fields{{"key", change.key}, {"from", change.before}, {"to", change.after}});
     }
+    for (const std::string& warning : outcome.warnings) log::warn("configuration", Fields{{"what", warning}});
     if (outcome.is_well()) log::info("reloaded", Fields{{"file", file_}, {"changes", outcome.changes.size()}});
   }
   wanted.done(outcome);

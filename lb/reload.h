@@ -23,6 +23,7 @@ namespace holdfast::lb {
 struct ReloadOutcome {
   std::vector<std::string> errors;  // each with what is wrong; empty where all is well
   std::vector<ConfigChange> changes;
+  std::vector<std::string> warnings;
   bool is_well() const { return errors.empty(); }
 };
 
@@ -69,6 +70,7 @@ class Reload {
   std::deque<Wanted> wanted_;  // the first is under way
   Settings next_;
   std::vector<ConfigChange> changes_;
+  std::vector<std::string> warnings_;
   bool was_last_well_ = true;
   std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
   std::uint64_t succeeded_ = 0;

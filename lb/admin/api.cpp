@@ -76,6 +76,7 @@ void AdminApi::reload(const HttpRequest& request, Responder responder) {
       changes.push_back({{"key", change.key}, {"from", change.before}, {"to", change.after}});
     }
     Json answer{{"reloaded", outcome.is_well() && !is_dry}, {"changes", std::move(changes)}};
+    if (!outcome.warnings.empty()) answer["warnings"] = outcome.warnings;
     if (!outcome.is_well()) answer["errors"] = outcome.errors;
     send_text(*kept, outcome.is_well() ? 200 : 422, print(answer), kJson);
   });

@@ -11,6 +11,8 @@ namespace {
 /// While places are to be freed they are looked at this often. A worker that has chosen a server and not yet said so is
 /// long done by then.
 constexpr std::chrono::milliseconds kFreeEvery{250};
+/// A name without address is looked up this often at least.
+constexpr std::chrono::milliseconds kWithout{1000};
 
 }  // namespace
 
@@ -54,7 +56,7 @@ Names::Names(Loop& loop, TimeoutClass& timeouts, const Snapshot& snapshot, Healt
 }
 
 void Names::start() {
-  for (const auto& name : names_) timeouts_.arm(name->due, name->pool.settings().dns.refresh);
+  for (const auto& name : names_) timeouts_.arm(name->due, name->next_look());
 }
 
 Names::Name::Name(Names& all, const ServerPool& its_pool, std::string its_authority)
@@ -65,19 +67,27 @@ Names::Name::Name(Names& all, const ServerPool& its_pool, std::string its_author
       due(Timeout::calling<&Name::look_up>(this)),
       free_due(Timeout::calling<&Name::free_places>(this)) {}
 
+std::chrono::milliseconds Names::Name::next_look() const {
+  const auto refresh = pool.settings().dns.refresh;
+  const bool has_any = std::any_of(places.begin(), places.end(), [](const ServerHealth* place) {
+    return place->facts().resolution != Resolution::None;
+  });
+  return has_any ? refresh : std::min(refresh, kWithout);
+}
+
 void Names::Name::look_up() {
   resolver.start(authority, [this](const Result<std::vector<Address>>& resolved) { on_resolved(resolved); });
 }
 
 void Names::Name::on_resolved(const Result<std::vector<Address>>& resolved) {
-  names.timeouts_.arm(due, pool.settings().dns.refresh);
   if (!resolved) {
+    names.timeouts_.arm(due, next_look());
     // DNS that fails says nothing about the servers.
     if (!std::exchange(is_failing, true)) {
       log::warn("name not resolved", log::Fields{{"pool", pool.name()},
                                                  {"name", authority},
                                                  {"why", resolved.error().why},
-                                                 {"now", "the addresses that are known are used on"}});
+                                                 {"now", "what is known of it is used on"}});
     }
     return;
   }
@@ -96,6 +106,7 @@ void Names::Name::on_resolved(const Result<std::vector<Address>>& resolved) {
                                   {"count", plan.without_place},
                                   {"do", "raise dns_addresses, or wait until those that left are drained"}});
   }
+  names.timeouts_.arm(due, next_look());
   if (!plan.leave.empty()) names.timeouts_.arm(free_due, kFreeEvery);
 }
 

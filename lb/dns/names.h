@@ -42,6 +42,8 @@ class Names {
     void look_up();
     void on_resolved(const Result<std::vector<Address>>& resolved);
     void free_places();
+    /// Until the next look: soon while it has no address at all.
+    std::chrono::milliseconds next_look() const;
 
     Names& names;
     const ServerPool& pool;

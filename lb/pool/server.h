@@ -43,10 +43,10 @@ class Server {
   const std::string& authority() const { return settings_.authority; }
   /// Good for as long as the server is, whatever its address becomes.
   const Address& address() const { return *address_.load(std::memory_order_acquire); }
-  /// It has an address, or had one: else it is only a place for another address of its name.
-  bool is_known() const { return address().is_set(); }
+  /// It has an address, or had one, or stands for its name: else it is only a place for another address of that.
+  bool is_known() const { return address().is_set() || settings_.place == 0; }
   /// It is one of the addresses that its name may have.
-  bool is_resolved() const { return !settings_.resolved.empty(); }
+  bool is_resolved() const { return settings_.is_name; }
   /// Thread: control. Only while no connection to it is open or may be opened.
   void publish_address(const Address& address) {
     const auto same = [&](const auto& known) { return *known == address; };
@@ -76,8 +76,7 @@ class Server {
 
   /// It is the server that `other` describes, whatever else is said of it there.
   bool is_same(const ServerSettings& other) const {
-    return settings_.name == other.name && settings_.authority == other.authority &&
-           settings_.resolved.empty() == other.resolved.empty();
+    return settings_.name == other.name && settings_.authority == other.authority && settings_.is_name == other.is_name;
   }
   /// A reload says this of it now. What the operator has set stays where the configuration has not changed. Thread:
   /// control.

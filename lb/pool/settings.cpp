@@ -31,11 +31,12 @@ std::string PolicySettings::text() const {
 }
 
 std::vector<ServerSettings> slots_of(const ServerSettings& server, const DnsSettings& dns) {
-  if (server.resolved.empty()) return {server};
+  if (!server.is_name) return {server};
   const std::size_t most = dns.addresses;
   const std::size_t count = dns.refresh.count() == 0 ? std::min(server.resolved.size(), most) : most;
   std::vector<ServerSettings> slots(count, server);
   for (std::size_t i = 0; i < count; ++i) {
+    slots[i].place = i;
     if (i > 0) slots[i].name += "@" + std::to_string(i + 1);
     slots[i].address = i < server.resolved.size() ? server.resolved[i] : Address{};
   }

@@ -106,7 +106,9 @@ struct ServerSettings {
   std::string name;                 // as in logs and metrics; the address where none was given
   std::string authority;            // as written: host:port
   Address address;                  // where it is no name
-  std::vector<Address> resolved{};  // where it is one: those that it had at the start
+  bool is_name = false;             // whose addresses come and go
+  std::vector<Address> resolved{};  // those that it had at the start
+  std::size_t place = 0;            // among the servers that stand for it
   unsigned weight = 1;
   unsigned max_requests = 0;  // at a time, over all workers; 0: any number
   bool is_backup = false;     // gets requests only while no other may

@@ -32,7 +32,8 @@ WRONG = [
     ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nhealth:\n  follow_redirects: yes\n",
      "lb.yaml:4:21: health.follow_redirects: 'yes': redirects are never followed: name the last one's path as health.uri"),
     ("listen: 127.0.0.1:1\nupstreams: [127.0.0.1:2]\nhealth: {headers: {Content-Length: 5}}\n", "lb's own business"),
-    ("listen: 127.0.0.1:1\nupstreams: [no-such-name.invalid:80]\n", "'no-such-name.invalid:80': the name has no address"),
+    ("listen: 127.0.0.1:1\nupstreams: [no-such-name.invalid:80]\ndns_refresh: 0s\n",
+     "'no-such-name.invalid:80': the name has no address"),
 ]
 
 
@@ -41,6 +42,12 @@ def test_a_wrong_configuration_is_told_with_its_place(tmp_path, text, expected):
     code, out, errors = check(tmp_path, text)
     assert code == 1 and out == ""
     assert expected in errors, errors
+
+
+def test_a_name_that_may_get_an_address_yet_is_no_error(tmp_path):
+    code, out, errors = check(tmp_path, "listen: 127.0.0.1:1\nupstreams: [no-such-name.invalid:80]\n")
+    assert code == 0 and out.endswith(": well\n")
+    assert errors.startswith("warning: ") and "upstreams: 'no-such-name.invalid:80': the name has no address" in errors
 
 
 def test_all_errors_are_told_at_once(tmp_path):

@@ -131,6 +131,19 @@ def test_a_name_that_resolves_to_nothing_for_a_while_keeps_its_servers(start_lb,
     eventually(lambda: who_answers(lb, 2) == {"127.0.0.12"})
 
 
+def test_a_name_without_address_is_a_server_that_is_down_until_it_has_one(start_lb, hosts, servers):
+    hosts.write()
+    lb = start_lb(f"workers: 2\nupstreams: [{{address: 'app.test:{servers[0].port}', name: app}}]\ndns_refresh: 1h\n"
+                  "retry: {deadline: 30s}\nhealth: {uri: /health, interval: 50ms}\n", hosts=hosts.path)
+    assert lb.states() == {"app": "down"} and lb.metric("lb_upstream_up") == 0
+    waiting = Client(lb.public, 30)
+    waiting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    eventually(lambda: lb.metric("lb_queue_length") == 1)
+    hosts.write("127.0.0.12", "127.0.0.11")
+    assert waiting.response()[2] in (b"127.0.0.11", b"127.0.0.12"), "an hour's refresh does not hold it up"
+    eventually(lambda: set(lb.states().values()) == {"healthy"} and len(lb.states()) == 2)
+
+
 def test_more_addresses_than_there_are_places_for(start_lb, hosts, servers):
     hosts.write("127.0.0.11")
     lb = lb_for(start_lb, hosts, servers[0].port, "dns_addresses: 2\n")

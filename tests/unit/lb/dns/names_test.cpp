@@ -56,6 +56,7 @@ TEST_CASE("a name is as many servers as it may have addresses, each with a name 
   ServerSettings server;
   server.name = "app";
   server.authority = "app.example:80";
+  server.is_name = true;
   server.resolved = {at(1), at(2)};
   const auto slots = slots_of(server, {.refresh = 1s, .addresses = 3});
   REQUIRE(slots.size() == 3);
@@ -66,6 +67,8 @@ TEST_CASE("a name is as many servers as it may have addresses, each with a name 
   CHECK(slots_of(server, {.refresh = 0s, .addresses = 3}).size() == 2);
   CHECK(slots_of(server, {.refresh = 0s, .addresses = 1}).size() == 1);
   server.resolved.clear();
+  CHECK(slots_of(server, {.refresh = 1s, .addresses = 3}).size() == 3);
+  server.is_name = false;
   server.address = at(9);
   CHECK(slots_of(server, {.refresh = 1s, .addresses = 3}).size() == 1);
 }
