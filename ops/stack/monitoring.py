@@ -102,6 +102,10 @@ class Monitoring:
         found = json.loads(get(self.numbers["prometheus"], "/api/v1/targets?state=active"))["data"]["activeTargets"]
         return {(one["labels"]["job"], one["labels"]["instance"]) for one in found if one["health"] == "up"}
 
+    def worried(self):
+        """Names of the alarms that Prometheus has firing, or pending."""
+        return {one["labels"]["alertname"] for one in json.loads(get(self.numbers["prometheus"], "/api/v1/alerts"))["data"]["alerts"]}
+
     def processes(self):
         return [self.prometheus, self.alertmanager, self.node, self.alarms]
 

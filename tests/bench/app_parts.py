@@ -91,18 +91,18 @@ def cpu_seconds(pid):
 
 
 @contextlib.contextmanager
-def precedence(pids, is_wanted=True):
+def precedence(pids, is_wanted=True, nice=-15):
     """Meanwhile these, their children and ours go before what else runs on the machine. As root alone."""
     over = threading.Event()
 
-    def say(nice):
+    def say(how):
         for pid in [os.getpid(), *pids, *(child for pid in pids for child in descendants(pid))]:
             with contextlib.suppress(OSError), open(f"/proc/{pid}/autogroup", "w") as out:
-                out.write(str(nice))
+                out.write(str(how))
 
     def keep_saying():  # a server of PostgreSQL begins a group of its own for each client
         while not over.is_set():
-            say(-15)
+            say(nice)
             over.wait(0.1)
     thread = threading.Thread(target=keep_saying)
     if is_wanted:

@@ -13,7 +13,7 @@ from stack.up import RUN, build
 
 from bench.app_parts import precedence
 
-from . import ALL, REPORTED, chaos, checker, clicks, compare, drill, soak_command, stores
+from . import ALL, REPORTED, capacity, capacity_report, chaos, checker, clicks, compare, drill, soak_command, stores
 
 
 def main():
@@ -23,7 +23,8 @@ def main():
     parser.add_argument("name", nargs="*", metavar="NAME", help="a drill; `all` is every one; `compare` runs all of them "
                         "through lb, and some through HAProxy, nginx and Caddy; `checker` judges a random history "
                         "of links by what was possible, while everything breaks; `clicks` breaks all that is on a click's way, and "
-                        "then compares the books; `soak` does all of it at random, for as long as is wished")
+                        "then compares the books; `soak` does all of it at random, for as long as is wished; `capacity` finds the "
+                        "highest rate within the objectives, with and without caches")
     parser.add_argument("--list", action="store_true", help="name the drills")
     parser.add_argument("--rate", type=float, default=drill.Options.rate, help="requests a second (%(default)s)")
     parser.add_argument("--burst", type=int, default=drill.Options.burst, help="of them at a time (%(default)s)")
@@ -38,18 +39,20 @@ def main():
     parser.add_argument("--links", type=int, help="how many there are before the load (each drill has its own number)")
     parser.add_argument("--precedence", action="store_true", help="with --report: system and clients go before all else on this "
                         "machine; as root alone")
-    parser.add_argument("--report", action="store_true", help="a store's drill, or fail-over, with Prometheus and Alertmanager "
-                        "beside it: its alarm must come; writes docs/ops/chaos-NAME.md")
+    parser.add_argument("--report", action="store_true", help="with Prometheus and Alertmanager beside it: its alarm must come, or "
+                        "none; writes docs/ops/chaos-NAME.md")
     parser.add_argument("--write", metavar="FILE", help="no drill: make the tables of docs/zero-drop.md of the figures that "
                         "compare has left in FILE by --json")
     soak_command.add_options(parser)
+    capacity.add_options(parser)
     options = parser.parse_args()
     if options.write:
         compare.write_document(options.write)
         return 0
     if options.list or not options.name:
-        for name, one in {**ALL, **REPORTED}.items():
+        for name, one in {**REPORTED, **ALL}.items():
             print(f"{name:<23}{one.ABOUT}")
+        print(f"{capacity.NAME:<23}{capacity.ABOUT}")
         print(f"{clicks.NAME:<23}all that is on a click's way broken, and then the books compared")
         print(f"{soak_command.NAME:<23}{soak_command.ABOUT}")
         return 0 if options.list else 1
@@ -57,6 +60,8 @@ def main():
         return compared(options)
     if options.name == ["checker"]:
         return checked(options)
+    if options.name == [capacity.NAME]:
+        return measured(options)
     if options.name == ["clicks"]:
         return counted(options)
     if options.name == [soak_command.NAME]:
@@ -105,6 +110,21 @@ def counted(options):
         return 0 if clicks.repeat(stack, chosen, options.runs, options.json, say) else 1
 
 
+def measured(options):
+    """On a system of its own, durable and with production's time-outs."""
+    with private_system(is_durable=True, patience={}) as stack:
+        chosen = capacity.chosen(options)
+        capacity.prepare(stack, chosen.links)
+        figures = capacity.run(stack, chosen, say)
+    capacity_report.show(figures, say)
+    if options.json:
+        with open(options.json, "a") as out:
+            out.write(json.dumps(figures) + "\n")
+    if not options.no_cache:
+        say("  " + os.path.relpath(capacity_report.write(figures)))
+    return 0 if figures["held"] else 1
+
+
 def failed_over(options):
     """On systems of their own, whose roles change."""
     held = True
@@ -122,7 +142,7 @@ def reported(names, options, parser):
     for one in (REPORTED[name] for name in names):
         with private_system(is_durable=True, patience={}, with_monitoring=True, fails_over=True) as stack:
             say(f"\n{one.NAME}: {one.ABOUT}")
-            chosen = dataclasses.replace(wanted(options), lead=chaos.LEAD, seconds=options.seconds or chaos.BROKEN)
+            chosen = dataclasses.replace(wanted(options), lead=chaos.LEAD, seconds=options.seconds or one.BROKEN)
             with precedence([os.getpid()], options.precedence):
                 figures, course, samples = chaos.run(one, stack, chosen, say=lambda text: say("  " + text))
             show(figures)

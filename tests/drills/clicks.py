@@ -56,8 +56,7 @@ class Redirects:
 
     def make(self, number):
         code, target = self.links[min(int(self.dice.expovariate(0.3)), len(self.links) - 1)]
-        wanted = Follow(target)
-        wanted.code = code
+        wanted = Follow(target, code=code)
         agent = "Googlebot/2.1" if number % 10 == 0 else f"Mozilla/5.0 (X11; Linux x86_64) visitor/{number % 40}"
         referrer = f"Referer: https://site{number % 7}.example/\r\n" if number % 2 else ""
         return (f"GET /{code} HTTP/1.1\r\nHost: drill.example\r\nUser-Agent: {agent}\r\n{referrer}\r\n".encode(), wanted)

@@ -2,7 +2,8 @@
 
 A drill is a module, or an object, with NAME, ABOUT, SECONDS (how long it breaks things), EJECTS (each blow must put its
 instance out of service), and break_it(scene, seconds), a coroutine. It may have FRESH (see mix.py) and LINKS, how many
-there are before; and is_promised(entry, outages): whether a request that failed was answered as was promised for that time.
+there are before; is_promised(entry, outages): whether a request that failed was answered as was promised for that time;
+and JUDGE(stack, entries): what else is wrong afterwards, in words.
 """
 import asyncio
 import collections
@@ -42,6 +43,7 @@ class Course:
     """What happened when, on the load's clock; `wall` is what to add for the time of day."""
     entries: list
     outages: list
+    deeds: list
     wall: float
 
 
@@ -77,8 +79,10 @@ def observe(drill, stack, options, say=print, front=None):
         figures.update(lb_figures([one for one in scene.outages if one.name in front.lb.states()], changes, account.read(),
                                   load.entries))
     figures["wrong"] = what_is_wrong(drill, figures)
+    if judge := getattr(drill, "JUDGE", None):
+        figures["wrong"] += judge(stack, load.entries)
     figures["held"] = not figures["wrong"]
-    return figures, Course(load.entries, scene.outages, time.time() - time.monotonic())
+    return figures, Course(load.entries, scene.outages, scene.deeds, time.time() - time.monotonic())
 
 
 async def perform(drill, scene, options, changes):

@@ -35,9 +35,10 @@ class Follow:
     """A redirect, and where it must lead; `made`: when its link's POST was answered, if that was under the load."""
     is_post = False
 
-    def __init__(self, target, made=None):
+    def __init__(self, target, made=None, code=None):
         self.target = target
         self.made = made
+        self.code = code
 
     def judge(self, response):
         if response.status != 302:
@@ -100,4 +101,4 @@ class Mix:
         # One that was made a moment ago is on no replica yet, and must be found all the same.
         fresh = self.made[-20:] if self.dice.random() < self.fresh else []
         code, *link = self.dice.choice(fresh or self.links)
-        return f"GET /{code} HTTP/1.1\r\nHost: drill.example\r\n\r\n".encode(), Follow(*link)
+        return f"GET /{code} HTTP/1.1\r\nHost: drill.example\r\n\r\n".encode(), Follow(*link, code=code)

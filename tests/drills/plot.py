@@ -1,4 +1,5 @@
-"""Drawings of a drill as SVG: panels over one axis of time, the fault's span shaded, alarms marked; or lanes of many spans."""
+"""Drawings of a drill as SVG: panels over one axis, of time or of rates; faults' spans shaded, alarms and bounds marked; or
+lanes of many spans."""
 import dataclasses
 import html
 import math
@@ -12,6 +13,7 @@ class Line:
     name: str
     color: str
     points: list  # (seconds, value); a value of None is a gap
+    has_dots: bool = False  # at its points
 
 
 @dataclasses.dataclass
@@ -19,6 +21,7 @@ class Panel:
     title: str
     lines: list
     is_log: bool = False
+    bound: tuple | None = None  # (value, words): a line across, of what is allowed
 
     def top(self):
         highest = max((value for line in self.lines for _, value in line.points if value), default=0)
@@ -69,8 +72,12 @@ def text(x, y, words, size=12, color=INK, anchor="start", weight="normal"):
             f'font-weight="{weight}">{html.escape(words)}</text>')
 
 
-def svg(title, panels, seconds, shade=None, marks=(), axis_words="seconds from the fault (shaded: while it lasts)"):
-    """`seconds`: first and last of the axis. `shade`: the fault's begin and end. `marks`: (second, words)."""
+OF_TIME = "seconds from the fault (shaded: while it lasts)"
+STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1000, 2000, 5000, 10000)
+
+
+def svg(title, panels, seconds, shades=(), marks=(), axis_words=OF_TIME):
+    """`seconds`: first and last of the axis. `shades`: begin and end of each fault. `marks`: (second, words)."""
     first, last = seconds
     height = TOP + len(panels) * (HEIGHT + GAP) - GAP + BOTTOM
     right = WIDTH - RIGHT
@@ -83,30 +90,33 @@ def svg(title, panels, seconds, shade=None, marks=(), axis_words="seconds from t
            text(LEFT, 24, title, 15, weight="bold")]
     for number_, panel in enumerate(panels):
         y0 = TOP + number_ * (HEIGHT + GAP)
-        out += lanes_svg(panel, y0, x) if isinstance(panel, Lanes) else panel_svg(panel, y0, x, shade, right)
+        out += lanes_svg(panel, y0, x) if isinstance(panel, Lanes) else panel_svg(panel, y0, x, shades, right)
         out += [f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{y0}" y2="{y0 + HEIGHT}" stroke="{MARK}" stroke-dasharray="4 3"/>'
                 for at, _ in marks]
     for row, (at, words) in enumerate(marks):
         # Neighbours would overlap: they take turns in two rows.
         out.append(text(x(at) + 4, TOP - 22 - 13 * (row % 2), words, 11, MARK))
     axis = TOP + len(panels) * (HEIGHT + GAP) - GAP
-    step = next(one for one in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600) if (last - first) / one <= 14)
+    step = next(one for one in STEPS if (last - first) / one <= 14)
     for second in range(math.ceil(first / step) * step, math.floor(last) + 1, step):
-        out.append(text(x(second), axis + 16, str(second), 11, anchor="middle"))
+        out.append(text(x(second), axis + 16, number(second) if second > 999 else str(second), 11, anchor="middle"))
     out.append(text((LEFT + right) / 2, axis + 33, axis_words, 11, anchor="middle"))
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
-def panel_svg(panel, y0, x, shade, right):
+def panel_svg(panel, y0, x, shades, right):
     def y(value):
         return y0 + HEIGHT * (1 - min(panel.share(value), 1))
     out = [text(LEFT, y0 - 6, panel.title, 12, weight="bold")]
-    if shade:
-        out.insert(0, f'<rect x="{x(shade[0]):.1f}" y="{y0}" width="{max(1, x(shade[1]) - x(shade[0])):.1f}" height="{HEIGHT}" '
-                      f'fill="{SHADE}"/>')
+    out += [f'<rect x="{x(begin):.1f}" y="{y0}" width="{max(1, x(end) - x(begin)):.1f}" height="{HEIGHT}" fill="{SHADE}"/>'
+            for begin, end in shades]
     for value in panel.ticks():
         out.append(f'<line x1="{LEFT}" x2="{right}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="{PALE}"/>')
         out.append(text(LEFT - 6, y(value) + 4, number(value), 11, anchor="end"))
+    if panel.bound:
+        value, words = panel.bound
+        out.append(f'<line x1="{LEFT}" x2="{right}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="{MARK}" stroke-dasharray="6 3"/>')
+        out.append(text(LEFT + 6, y(value) - 5, words, 11, MARK))
     for row, line in enumerate(panel.lines):
         path, pen = [], "M"
         for second, value in line.points:
@@ -116,6 +126,9 @@ def panel_svg(panel, y0, x, shade, right):
             path.append(f"{pen}{x(second):.1f} {y(value):.1f}")
             pen = "L"
         out.append(f'<path d="{" ".join(path)}" fill="none" stroke="{line.color}" stroke-width="1.8"/>')
+        if line.has_dots:
+            out += [f'<circle cx="{x(second):.1f}" cy="{y(value):.1f}" r="2.6" fill="{line.color}"/>'
+                    for second, value in line.points if value is not None]
         out.append(f'<line x1="{right + 12}" x2="{right + 30}" y1="{y0 + 14 + 18 * row}" y2="{y0 + 14 + 18 * row}" '
                    f'stroke="{line.color}" stroke-width="3"/>')
         out.append(text(right + 36, y0 + 18 + 18 * row, line.name, 11))

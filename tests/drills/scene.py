@@ -38,6 +38,7 @@ class Scene:
         self.dice = dice
         self.say = say
         self.outages = []
+        self.deeds = []  # all of them, as they came
 
     def any_app(self):
         return self.dice.choice(self.apps)
@@ -90,6 +91,7 @@ class Scene:
 
     def _note(self, what, app):
         deed = Deed(what, app.process.name, self.load.under_way)
+        self.deeds.append(deed)
         self.say(f"{what} {deed.name}, {deed.under_way} requests under way")
         return deed
 

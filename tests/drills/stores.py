@@ -16,14 +16,19 @@ UNSENT = 1.0  # seconds within which a replica that is well has what was written
 
 
 @dataclasses.dataclass
-class StoreDrill:
+class Reported:
+    """A drill that a report can be made of."""
     NAME: str
     ABOUT: str
     PROMISE: str  # what clients see, in words
-    ALARM: str  # what must be told
+    ALARM: str | None  # what must be told; None: nothing in particular
     command: str  # the fault, as one would do it by hand
     break_it: Callable  # (scene, seconds)
     is_promised: Callable = lambda entry, outages: False
+    JUDGE: Callable | None = None  # (stack, entries): what else is wrong afterwards, in words
+    IS_QUIET: bool = False  # no alarm may come
+    IS_OF_INSTANCES: bool = False
+    BROKEN: float = 60  # seconds, in a report
     SECONDS: float = 5
     EJECTS: bool = False
     FRESH: float = 0.5
@@ -89,27 +94,27 @@ def rebuild(old, primary):
 
 NOBODY_NOTICES = "Nothing fails; some answers take longer."
 ALL = (
-    StoreDrill("kill-redis", "kill -9 of Redis, started again later", NOBODY_NOTICES, "RedisDown", "kill -9 $(pidof redis-server)",
-               killed("redis")),
-    StoreDrill("hang-redis", "SIGSTOP of Redis; it goes on later", NOBODY_NOTICES, "RedisDown", "kill -STOP $(pidof redis-server)",
-               broken("redis", "hang", lambda store, _: store.pause(), "go on", lambda store, _: store.resume())),
-    StoreDrill("flush-redis", "FLUSHALL, with thousands of links in use: the cache is cold", NOBODY_NOTICES, "CacheCold",
-               "redis-cli FLUSHALL",
-               broken("redis", "empty", lambda store, _: store.command("FLUSHALL"), "leave", lambda *_: None),
-               FRESH=0.05, LINKS=10000),
-    StoreDrill("pause-replica", "the replica stands still (pg_wal_replay_pause), and goes on later",
-               NOBODY_NOTICES + " A link that was just made is found at once.", "ReplicaLag", "SELECT pg_wal_replay_pause()",
-               broken("replica", "pause the replay of", lambda _, stack: replay(stack, "pause"), "resume the replay of",
-                      lambda _, stack: replay(stack, "resume"))),
-    StoreDrill("kill-replica", "kill -9 of the replica, started again later",
-               NOBODY_NOTICES, "ReplicaDown", "kill -9 the replica's postmaster and its children", killed("replica")),
-    StoreDrill("kill-primary", "kill -9 of the primary, started again later",
-               "Links can be followed, but for one that was made in the last moment and had not come to the replica. It and writes "
-               "are answered 503 with Retry-After; nothing is lost or made twice.", "PrimaryDown",
-               "kill -9 the primary's postmaster and its children", killed("primary"), is_the_primarys_alone),
+    Reported("kill-redis", "kill -9 of Redis, started again later", NOBODY_NOTICES, "RedisDown", "kill -9 $(pidof redis-server)",
+             killed("redis")),
+    Reported("hang-redis", "SIGSTOP of Redis; it goes on later", NOBODY_NOTICES, "RedisDown", "kill -STOP $(pidof redis-server)",
+             broken("redis", "hang", lambda store, _: store.pause(), "go on", lambda store, _: store.resume())),
+    Reported("flush-redis", "FLUSHALL, with thousands of links in use: the cache is cold", NOBODY_NOTICES, "CacheCold",
+             "redis-cli FLUSHALL",
+             broken("redis", "empty", lambda store, _: store.command("FLUSHALL"), "leave", lambda *_: None),
+             FRESH=0.05, LINKS=10000),
+    Reported("pause-replica", "the replica stands still (pg_wal_replay_pause), and goes on later",
+             NOBODY_NOTICES + " A link that was just made is found at once.", "ReplicaLag", "SELECT pg_wal_replay_pause()",
+             broken("replica", "pause the replay of", lambda _, stack: replay(stack, "pause"), "resume the replay of",
+                    lambda _, stack: replay(stack, "resume"))),
+    Reported("kill-replica", "kill -9 of the replica, started again later",
+             NOBODY_NOTICES, "ReplicaDown", "kill -9 the replica's postmaster and its children", killed("replica")),
+    Reported("kill-primary", "kill -9 of the primary, started again later",
+             "Links can be followed, but for one that was made in the last moment and had not come to the replica. It and writes "
+             "are answered 503 with Retry-After; nothing is lost or made twice.", "PrimaryDown",
+             "kill -9 the primary's postmaster and its children", killed("primary"), is_the_primarys_alone),
 )
 # On a system whose programs know both servers (Stack.fails_over), and that is nobody else's: roles are changed afterwards.
-FAIL_OVER = StoreDrill(
+FAIL_OVER = Reported(
     "fail-over", "kill -9 of the primary for good; the replica is promoted, nothing else is started again",
     "Links can be followed. Writes are answered 503 with Retry-After until the replica is promoted, and go on by themselves "
     "within 5 s of it. With synchronous_standby_names set none that was acknowledged is lost.", "PrimaryDown",
