@@ -240,6 +240,7 @@ void Lookup::ask_replica(Pending& pending) {
   const bool is_trusted =
       hurry_feed_ == nullptr || was_replayed_ || replicas_.replayed() >= lsn_first_ || !primary_.is_available();
   if (is_trusted && replicas_.is_available() && replicas_.replayed() >= pending.lsn_min) {
+    pending.replica_asked = true;
     return gather(on_replica_, pending);
   }
   count(Tier::Replica, Asked::Skipped);
@@ -268,16 +269,24 @@ void Lookup::park(Pending& pending) {
   if (hurry_feed_ != nullptr) hurry_feed_();
 }
 
-/// The primary cannot tell. A replica that was behind when it was last asked how far it is may be far enough by now.
+/// The primary cannot tell. A replica that was behind when it was last asked how far it is may be far enough by now;
+/// and one that was passed over, because the primary was there and the feed not read yet, is now the best word there
+/// is.
 void Lookup::wait_for_replica(Pending& pending) {
   const std::uint64_t needed = unreplayed_.needed_for(pending.code);
+  const bool is_behind = replicas_.replayed() < needed;
   const bool may_help = !pending.replica_missed && replicas_.is_available() && needed != UINT64_MAX &&
-                        replicas_.replayed() < needed && cache_.find(pending.code, loop_.now()) == nullptr;
+                        (is_behind || !pending.replica_asked) && cache_.find(pending.code, loop_.now()) == nullptr;
   if (!may_help) return unavailable(pending);
-  pending.stage = Stage::Parked;
-  pending.parked_at = loop_.now();
   pending.lsn_min = needed;
   pending.needs_a_row = true;
+  if (!is_behind) {
+    pending.replica_asked = true;
+    pending.stage = Stage::Proving;
+    return gather(on_replica_, pending);
+  }
+  pending.stage = Stage::Parked;
+  pending.parked_at = loop_.now();
   parked_.push_back(&pending);
   if (!proof_late_.is_armed()) timeouts_.arm(proof_late_, settings_.proof_max);
   replicas_.hurry();

@@ -102,7 +102,8 @@ class Lookup : public FeedUser, private SharedCache::Receiver {
     std::vector<std::unique_ptr<LookupWaiter>> waiters;
     std::vector<std::unique_ptr<LookupWaiter>> late;  // came when the primary's word was under way already
     Stage stage = Stage::Redis;
-    bool is_asked_last = false;   // the question whose "not found" counts is out
+    bool is_asked_last = false;  // the question whose "not found" counts is out
+    bool replica_asked = false;
     bool replica_missed = false;  // a replica answered, and did not know it
     bool is_superseded = false;
     bool needs_a_row = false;  // a replica's "not found" would not be one: nobody says how far the primary is

@@ -107,6 +107,34 @@ TEST_CASE("a primary that dies under a question leaves it to a replica that was 
   CHECK(bench.answers[0].outcome == Outcome::Found);
 }
 
+TEST_CASE("a primary that is back and does not answer yet leaves an instance that has not read the feed to a replica") {
+  Bench bench;
+  bench.lookup.expect_feed([] {});
+  bench.replica.links["a"] = {"http://a/"};
+  bench.find("a");
+  bench.find("unknown");
+  bench.loop.settle();
+  CHECK(bench.replica.flights.empty());
+  REQUIRE(bench.primary.flights.size() == 1);
+  bench.primary.answer(Asked::Timeout);
+  CHECK(bench.answers.empty());
+  bench.loop.settle();
+  REQUIRE(bench.replica.flights.size() == 1);
+  bench.replica.answer();
+  REQUIRE(bench.answers.size() == 2);
+  for (const Answer& answer : bench.answers) {
+    CHECK((answer.outcome == Outcome::Found) == (answer.target == "http://a/"));
+    CHECK(answer.outcome != Outcome::NotFound);
+  }
+  // Once, and no more: a replica that does not answer either is not asked for ever.
+  bench.find("b");
+  bench.loop.settle();
+  bench.primary.answer(Asked::Timeout);
+  bench.loop.settle();
+  bench.replica.answer(Asked::Timeout);
+  CHECK(bench.answers.back().outcome == Outcome::Unavailable);
+}
+
 TEST_CASE("what a replica was being asked when the change was heard of does not count") {
   Bench bench;
   bench.replica.links["a"] = {"http://old/"};
