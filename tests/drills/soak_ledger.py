@@ -3,7 +3,7 @@ import array
 import collections
 
 from .accounts import Tally, judge_rows
-from .history import ABSENT, DELETED, OK, PRIMARY_AWAY
+from .history import ABSENT, AFTER_PRIMARY, DELETED, OK, PRIMARY_AWAY
 from .mix import RETRY_AFTER
 from .soak_mix import Clicks
 from .stores import UNSENT
@@ -72,12 +72,12 @@ class Ledger:
             self.say("FAILED: {} s after the beginning, answered after {} s: {}: {}".format(*self.told[-1]))
 
     def is_promised(self, entry):
-        """503 with Retry-After while the primary is away: to what needs it, and to links that were made or changed so shortly
-        before that perhaps it alone has that."""
+        """503 with Retry-After while the primary is away, or not found again: to what needs it, and to links that were made or
+        changed so shortly before it went, or since it is back, that perhaps it alone has that."""
         if entry.status != 503 or not entry.error.endswith(RETRY_AFTER) or not self.faults.may_fail(entry.begun, entry.done):
             return False
         return entry.wanted.needs_primary or entry.wanted.made is not None and \
-            bool(self.faults.lasted(PRIMARY_AWAY, entry.wanted.made, entry.wanted.made + UNSENT))
+            bool(self.faults.lasted(PRIMARY_AWAY, entry.wanted.made, entry.wanted.made + UNSENT, AFTER_PRIMARY))
 
     def course(self):
         """What every ten seconds had."""

@@ -34,6 +34,7 @@ class Wanted:
     is_post = False
     is_stale = False
     made = None  # when its link was, if that was under the load
+    may_be_click = False  # whatever was answered: an instance that died over it may have been about to redirect
 
     def ended(self, entry):
         """Judged or not."""
@@ -73,6 +74,7 @@ class Look(Wanted):
 
     def judge(self, response):
         values = possible(self.of.writes, self.sent, time.monotonic(), self.faults.bound_of(self.sent))
+        self.may_be_click = bool(values.keys() - {ABSENT, DELETED})
         if response.status not in (302, 404, 410):
             self.needs_primary = ABSENT in values  # perhaps nobody made it, and that is the primary's word
             return wrong_status("GET", response)
@@ -288,5 +290,5 @@ class Clicks:
             return
         if entry.status == 302 and entry.outcome == load.ANSWERED:
             self.answered[code] += 1
-        elif entry.status not in (404, 410):
+        elif entry.status not in (404, 410) or entry.wanted.may_be_click:
             self.failed[code] += 1

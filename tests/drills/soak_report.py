@@ -56,7 +56,7 @@ def page(figures):
         + ", ".join(f"{number:,} {KINDS_OF_REQUESTS[kind]}" for kind, number in figures["kinds"].items()) + "."))
     parts.append("\n" + "".join(f"- {paragraph(one)}" for one in (
         "*Failed*: any answer but the right one, or none. Right is also 503 with Retry-After while the primary is away (and 4 s after), to "
-        "writes, to \"not found\", to API reads, and to redirects of links made within the second before it went: "
+        "writes, to \"not found\", to API reads, and to redirects of links made in the second before it went or in those 4: "
         f"{figures['refused']:,} were answered so.",
         f"*Made twice*, *lost*: the primary's rows of {figures['kinds'].get('create', 0):,} new links and of "
         f"{links['changed']:,} acknowledged writes to links that change.",

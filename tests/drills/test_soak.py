@@ -48,14 +48,15 @@ def test_only_what_needs_the_primary_may_be_refused_and_only_while_that_is_away(
     ledger = ledger_of(faults)
     redirect, fresh = soak_mix.Redirect("old", "c", "t"), soak_mix.Redirect("fresh", "c", "t", made=9.5)
     for promised in (entry(soak_mix.Again("c"), 503, REFUSED), entry(soak_mix.Again("c"), 503, REFUSED, begun=23),
-                     entry(soak_mix.Absent(), 503, REFUSED), entry(fresh, 503, REFUSED)):
+                     entry(soak_mix.Absent(), 503, REFUSED), entry(fresh, 503, REFUSED),
+                     entry(soak_mix.Redirect("fresh", "c", "t", made=22), 503, REFUSED, begun=22.5)):
         ledger.add(promised)
-    assert (ledger.refused, ledger.failed) == (4, 0)
+    assert (ledger.refused, ledger.failed) == (5, 0)
     for failed in (entry(soak_mix.Again("c"), 503, REFUSED, begun=25), entry(soak_mix.Again("c"), 503, REFUSED + ", by the proxy"),
                    entry(soak_mix.Again("c"), 500, REFUSED), entry(redirect, 503, REFUSED),
                    entry(soak_mix.Redirect("fresh", "c", "t", made=8.5), 503, REFUSED)):
         ledger.add(failed)
-    assert (ledger.refused, ledger.failed) == (4, 5)
+    assert (ledger.refused, ledger.failed) == (5, 5)
 
 
 def look(of, said, status=302):
@@ -113,6 +114,14 @@ def test_a_redirect_that_was_answered_is_a_click_and_one_that_failed_may_be():
                 entry(soak_mix.Absent(), 404, None)):
         clicks.add(one)
     assert (clicks.answered, clicks.failed) == ({"c": 2}, {"c": 1})
+    now = soak_mix.time.monotonic()
+    for code, told in (("gone", now - 60), ("going", now - 0.1)):
+        of = history.Code(code)
+        of.writes = [history.Write("a", now - 90, OK, now - 89), history.Write(DELETED, told, OK, told)]
+        wanted = soak_mix.Look(of, history.Faults(), [])
+        assert wanted.judge(types.SimpleNamespace(status=410, fields={}, body=b"", is_local=False)) is None
+        clicks.add(entry(wanted, 410, None))
+    assert clicks.failed == {"c": 1, "going": 1}, "an instance that died over it may have been about to redirect"
 
 
 # --- Its schedule ---------------------------------------------------------------------------------------------------
