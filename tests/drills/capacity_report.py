@@ -82,7 +82,8 @@ def how(figures):
     every = figures["rows"] + figures["quiet"]
     lateness = max(row["at_limit"]["late_p999_ms"] for row in every if row["at_limit"])
     searches = "one search each" if figures["rounds"] == 1 else (
-        f"{figures['rounds']} searches each, in turn (one where clicks are not recorded); the table has the middle one")
+        f"{figures['rounds']} searches each, in turn" + (", one where clicks are not recorded" if figures["quiet"] else "")
+        + "; the table has the middle one")
     off = ", ".join(f"`{name}={value}`" for name, value in NO_MEMORY.items())
     return "\n".join(paragraph(text) for text in (
         f"Revision {figures['revision']} on {figures['machine']}; load average {figures['loads'][0]:.1f} to "

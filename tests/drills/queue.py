@@ -51,8 +51,8 @@ def drop_dead_letters(stack):
 
 
 ALL = (
-    Reported("kill-worker", "kill -9 of the worker, the only one, started again later", COUNTED, "QueueBackedUp",
-             "kill -9 the worker", killed("worker"), BROKEN=75, JUDGE=judge_books),
+    Reported("kill-worker", "kill -9 of the worker, the only one, started again later", COUNTED, "WorkerDown",
+             "kill -9 the worker", killed("worker"), BROKEN=60, JUDGE=judge_books),
     Reported("poison-clicks", "clicks come that can never be stored, and are dropped later", COUNTED, "DeadLetters",
              "XADD holdfast:clicks, rubbish", poison, BROKEN=40, JUDGE=judge_books),
 )
