@@ -3,11 +3,13 @@
 #include "common/http/server.h"
 #include "common/log.h"
 #include "common/loop/wake.h"
+#include "common/net/inherited.h"
 #include "common/version.h"
 #include "lb/admin/api.h"
 #include "lb/config.h"
 #include "lb/descriptors.h"
 #include "lb/dns/names.h"
+#include "lb/handover.h"
 #include "lb/health/monitor.h"
 #include "lb/pool/ledger.h"
 #include "lb/reload.h"
@@ -34,8 +36,8 @@ enum class Stage { Starting, Serving, Leaving, Draining, Ended };
 class Control {
  public:
   /// `asked` is what `file` says, `settings` what of it is in force.
-  Control(Settings settings, Settings asked, std::string file, std::size_t worker_count, std::size_t admin_connections,
-          std::unique_ptr<AccessLog> access_log);
+  Control(Settings settings, Settings asked, std::string file, std::vector<std::string> command,
+          std::size_t worker_count, std::size_t admin_connections, std::unique_ptr<AccessLog> access_log);
   ~Control();
   int run();
 
@@ -50,6 +52,8 @@ class Control {
   void on_signal(int number);
   bool reload(bool is_dry, Reload::Done done);
   Result<void> apply(Settings settings);
+  void upgrade();
+  void on_upgraded(int pid, const std::optional<std::string>& failure);
   void leave();
   void drain();
   void end();
@@ -74,6 +78,7 @@ class Control {
   std::unique_ptr<Names> names_;
   KeyInquiry inquiry_;
   Reload reload_;
+  Handover handover_;
   Registry registry_;
   std::unique_ptr<AdminApi> admin_api_;
   std::unique_ptr<HttpServer> admin_;
@@ -81,6 +86,7 @@ class Control {
   uv_signal_t interrupt_{};
   uv_signal_t rotated_{};
   uv_signal_t reloading_{};
+  uv_signal_t upgrading_{};
   std::vector<std::thread> joiners_;
   std::size_t workers_ended_ = 0;
   Stage stage_ = Stage::Starting;
@@ -126,8 +132,8 @@ void say_ledger(const Snapshot& snapshot) {
   say("all", all);
 }
 
-Control::Control(Settings settings, Settings asked, std::string file, std::size_t worker_count,
-                 std::size_t admin_connections, std::unique_ptr<AccessLog> access_log)
+Control::Control(Settings settings, Settings asked, std::string file, std::vector<std::string> command,
+                 std::size_t worker_count, std::size_t admin_connections, std::unique_ptr<AccessLog> access_log)
     : settings_(std::move(settings)),
       worker_count_(worker_count),
       admin_connections_(admin_connections),
@@ -143,7 +149,8 @@ Control::Control(Settings settings, Settings asked, std::string file, std::size_
       failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }),
       inquiry_(loop_, timeouts_keys_),
       reload_(loop_, timeouts_keys_, std::move(file), std::move(asked),
-              [this](Settings next) { return apply(std::move(next)); }) {
+              [this](Settings next) { return apply(std::move(next)); }),
+      handover_(loop_, timeouts_keys_, std::move(command)) {
   for (std::size_t i = 0; i < worker_count_; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, worker_count_, snapshot_, admission_,
                                                 access_log_ != nullptr ? &access_log_->channel(i) : nullptr,
@@ -158,7 +165,7 @@ Control::Control(Settings settings, Settings asked, std::string file, std::size_
 Control::~Control() {
   for (std::thread& joiner : joiners_) joiner.join();
   workers_.clear();  // before what they send to
-  for (uv_signal_t* watched : {&terminate_, &interrupt_, &rotated_, &reloading_}) {
+  for (uv_signal_t* watched : {&terminate_, &interrupt_, &rotated_, &reloading_, &upgrading_}) {
     if (watched->loop != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(watched), nullptr);
   }
   uv_run(loop_.uv(), UV_RUN_NOWAIT);  // libuv lets go of them
@@ -252,6 +259,13 @@ bool Control::open_listeners() {
     }
     address = *opened;  // port 0: all take the one that the first was given
   }
+  if (inherited_sockets_left() > 0) {
+    // Who waits in their queues would never be taken.
+    log::error("inherited sockets are left over",
+               Fields{{"count", inherited_sockets_left()},
+                      {"do", "give it at least as many workers as the lb before had, and the same listen addresses"}});
+    return false;
+  }
   log::info("listening", Fields{{"name", "public"}, {"address", address.text()}});
   return true;
 }
@@ -272,6 +286,7 @@ void Control::begin_serving() {
   names_->start();
   stage_ = Stage::Serving;
   log::info("ready");
+  tell_ready();
 }
 
 void Control::watch_signals() {
@@ -285,6 +300,7 @@ void Control::watch_signals() {
   watch(interrupt_, SIGINT);
   watch(rotated_, SIGUSR1);
   watch(reloading_, SIGHUP);
+  watch(upgrading_, SIGUSR2);
 }
 
 void Control::on_signal(int number) {
@@ -297,6 +313,7 @@ void Control::on_signal(int number) {
     if (!reload(false, [](const ReloadOutcome&) {})) log::warn("not reloaded", Fields{{"why", "this is not the time"}});
     return;
   }
+  if (number == SIGUSR2) return upgrade();
   if (stage_ <= Stage::Serving) return leave();
   if (number == SIGINT) end();  // the second one: at once
 }
@@ -324,6 +341,26 @@ Result<void> Control::apply(Settings settings) {
   names_->start();
   for (const auto& worker : workers_) worker->take(snapshot_);
   return {};
+}
+
+void Control::upgrade() {
+  std::vector<int> sockets{admin_->fd()};  // in the order in which they are opened
+  for (const auto& worker : workers_) sockets.push_back(worker->listening_fd());
+  const bool has_begun = stage_ == Stage::Serving &&
+                         handover_.start(sockets, [this](int pid, const auto& failure) { on_upgraded(pid, failure); });
+  if (!has_begun) log::warn("not upgraded", Fields{{"why", "this is not the time, or an upgrade is under way"}});
+}
+
+/// The new process serves beside us. Who is connected here has one more request, with whose answer he is sent there;
+/// who has none is left the time of shutdown.grace, so that none is closed under a request that is on its way.
+void Control::on_upgraded(int pid, const std::optional<std::string>& failure) {
+  if (failure) return log::error("not upgraded", Fields{{"why", *failure}, {"now", "this process serves on"}});
+  log::info("upgraded", Fields{{"pid", pid}});
+  if (stage_ != Stage::Serving) return;
+  stage_ = Stage::Leaving;
+  for (const auto& worker : workers_) worker->hand_over();
+  admin_->drain([] {});
+  timeouts_shutdown_.arm(delay_over_, settings_.shutdown.grace);
 }
 
 void Control::leave() {
@@ -369,7 +406,7 @@ void Control::on_workers_ended() {
 
 }  // namespace
 
-int run(Settings settings, std::string file) {
+int run(Settings settings, std::string file, std::vector<std::string> command) {
   Settings asked = settings;
   const std::size_t worker_count =
       settings.workers != 0 ? settings.workers : std::max(1U, std::thread::hardware_concurrency());
@@ -399,8 +436,8 @@ int run(Settings settings, std::string file) {
                                                      {"do", "choose another file for log.access, or off"}});
     return 1;
   }
-  Control control(std::move(settings), std::move(asked), std::move(file), worker_count, shares->admin,
-                  std::move(*access_log));
+  Control control(std::move(settings), std::move(asked), std::move(file), std::move(command), worker_count,
+                  shares->admin, std::move(*access_log));
   return control.run();
 }
 

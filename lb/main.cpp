@@ -1,5 +1,6 @@
 // lb's command line.
 #include "common/log.h"
+#include "common/net/inherited.h"
 #include "common/version.h"
 #include "lb/config.h"
 #include "lb/control.h"
@@ -7,7 +8,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 namespace {
 
@@ -21,11 +24,19 @@ bool load(const std::string& file, LoadedConfig& loaded) {
   return loaded.errors.empty();
 }
 
+/// Where the binary is, or a newer one by then.
+std::string path_of_this() {
+  std::error_code problem;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", problem);
+  return problem ? std::string("lb") : path.string();
+}
+
 int run(const std::string& file) {
+  holdfast::adopt_inherited_sockets();
   LoadedConfig loaded;
   if (!load(file, loaded)) return 1;
   holdfast::log::set_level(loaded.settings.log_level);
-  return holdfast::lb::run(std::move(loaded.settings), file);
+  return holdfast::lb::run(std::move(loaded.settings), file, {path_of_this(), "run", "--config", file});
 }
 
 int check(const std::string& file, bool dumps) {
@@ -47,7 +58,9 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.footer(
         "The smallest configuration:\n  listen: 127.0.0.1:8080\n  upstreams: [127.0.0.1:3001, 127.0.0.1:3002]\n\n"
-        "SIGHUP reads the file anew: what is wrong changes nothing, and no request is dropped. SIGTERM ends it in "
+        "SIGHUP reads the file anew: what is wrong changes nothing, and no request is dropped. SIGUSR2 puts the binary "
+        "that is "
+        "in its place by now in its place: it takes over what listens, and this one drains. SIGTERM ends it in "
         "order, a "
         "second SIGINT at once; SIGUSR1 begins the file of the access log anew. Every key: docs/config.md.");
 

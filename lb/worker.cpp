@@ -143,6 +143,7 @@ struct Worker::Serving final : private ListenerUser {
     auto opened = Listener::open(worker.loop_, address, PortSharing::Shared, *this);
     if (!opened) return tl::unexpected(opened.error());
     listener = std::move(*opened);
+    worker.listening_fd_ = listener.fd();
     return listener.address();
   }
 
@@ -214,16 +215,20 @@ struct Worker::Serving final : private ListenerUser {
   }
 
   void drain() {
+    hand_over();
+    each_connection([](DownstreamConnection& connection) { connection.close_when_idle(); });
+  }
+
+  void hand_over() {
     downstream.is_draining = true;
     listener.close();
-    each_connection([](DownstreamConnection& connection) { connection.close_when_idle(); });
+    if (std::exchange(is_watching, true)) return;
     uv_prepare_init(worker.loop_.uv(), &watch_end);
     watch_end.data = this;
     uv_prepare_start(&watch_end, [](uv_prepare_t* handle) {
       auto* self = static_cast<Serving*>(handle->data);
       if (self->downstream.open == 0) self->worker.loop_.stop();
     });
-    is_watching = true;
   }
 
   ~Serving() {
@@ -306,6 +311,10 @@ void Worker::take(std::shared_ptr<const Snapshot> snapshot) {
 
 void Worker::announce_close() {
   loop_.post([this] { serving_->downstream.is_draining = true; });
+}
+
+void Worker::hand_over() {
+  loop_.post([this] { serving_->hand_over(); });
 }
 
 void Worker::drain() {

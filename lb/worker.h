@@ -30,6 +30,8 @@ class Worker {
 
   /// Listens at `address` beside the other workers. Before start().
   Result<Address> listen(const Address& address);
+  /// The socket, until drain() or stop().
+  int listening_fd() const { return listening_fd_; }
   void start();
   /// A server's state has changed: whoever waits for one looks again.
   void wake();
@@ -39,6 +41,9 @@ class Worker {
   void take(std::shared_ptr<const Snapshot> snapshot);
   /// Says `Connection: close` on every response from now on, and goes on accepting.
   void announce_close();
+  /// Another process accepts in our place: those who are connected have one more request each, and then go there. Ends
+  /// when the last has left.
+  void hand_over();
   /// Stops accepting, closes what is idle, ends when the last request is answered.
   void drain();
   /// Ends now, whatever is under way.
@@ -61,6 +66,7 @@ class Worker {
   TellControl tell_control_;
   WorkerCounters counters_;
   Loop loop_;
+  int listening_fd_ = -1;
   std::unique_ptr<Serving> serving_;
   std::unique_ptr<Wake> wake_;
   std::thread thread_;

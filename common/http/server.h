@@ -101,6 +101,8 @@ class HttpServer final : private ListenerUser {
   Result<void> listen(const Address& address, PortSharing sharing = PortSharing::Alone);
   /// Where it listens, the port that was picked included; the first of them.
   Address address() const;
+  /// Of the first as well: the socket, which stays the server's.
+  int fd() const { return listeners_.empty() ? -1 : listeners_.front().fd(); }
 
   /// Stops listening and says `Connection: close` on every response; idle connections are closed now.
   /// Calls `done` when the last connection is gone. What is still open later is up to the caller (destroy the server).

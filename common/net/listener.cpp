@@ -1,5 +1,7 @@
 #include "common/net/listener.h"
 
+#include "common/net/inherited.h"
+
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cerrno>
@@ -118,6 +120,8 @@ void Listener::Block::pause() {
       kPauseMs, 0);
 }
 
+int Listener::fd() const { return block_ != nullptr ? block_->fd : -1; }
+
 void Listener::resume() {
   if (block_ == nullptr || !std::exchange(block_->is_paused, false)) return;
   uv_timer_stop(&block_->retry);
@@ -145,7 +149,8 @@ void Listener::CloseLater::operator()(Block* block) const noexcept {
 }
 
 Result<Listener> Listener::open(Loop& loop, const Address& address, PortSharing sharing, ListenerUser& user) {
-  const auto fd = bind_socket(address, sharing);
+  const auto inherited = take_inherited_socket(address);
+  const auto fd = inherited ? Result<int>(*inherited) : bind_socket(address, sharing);
   if (!fd) return tl::unexpected(fd.error());
   if (::listen(*fd, kBacklog) != 0) {
     const int problem = errno;
@@ -170,6 +175,7 @@ Result<Listener> Listener::open(Loop& loop, const Address& address, PortSharing 
 }
 
 Result<void> check_address_free(const Address& address) {
+  if (has_inherited_socket(address)) return {};
   const auto fd = bind_socket(address, PortSharing::Alone);
   if (!fd) return tl::unexpected(fd.error());
   ::close(*fd);

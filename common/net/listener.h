@@ -39,10 +39,13 @@ enum class PortSharing {
 
 class Listener {
  public:
-  /// Binds and listens. Port 0 takes a free one: see address().
+  /// Binds and listens, or takes an inherited socket that does (common/net/inherited.h). Port 0 takes a free one: see
+  /// address().
   static Result<Listener> open(Loop& loop, const Address& address, PortSharing sharing, ListenerUser& user);
 
   const Address& address() const { return address_; }
+  /// The socket, which stays the listener's.
+  int fd() const;
   /// Ends a pause now, since there is room again. By itself it ends soon, in case that nobody says so.
   void resume();
   /// Takes the connections that have come about already, then stops listening: the kernel would reset them.
@@ -58,7 +61,7 @@ class Listener {
   std::unique_ptr<Block, CloseLater> block_;
 };
 
-/// AddressInUse where somebody listens at `address` already, even one who shares it.
+/// AddressInUse where somebody listens at `address` already, even one who shares it; but for a socket that we inherit.
 /// With SO_REUSEPORT the kernel would let two programs of one user listen side by side unnoticed.
 Result<void> check_address_free(const Address& address);
 
