@@ -126,11 +126,12 @@ def test_a_request_at_a_server_that_leaves_is_answered_by_it(start_lb, upstream)
         eventually(lambda: release)
         connection.sendall(response(body=b"held"))
     servers = {**named(upstream, "old", answer=lambda request: hold), **named(upstream, "new")}
-    lb = start_lb("workers: 1\n" + pool(servers, ["old"]))
+    kept = HEALTH + "connections: {idle_timeout: 1h}\n"
+    lb = start_lb("workers: 1\n" + pool(servers, ["old"], kept))
     client = Client(lb.public)
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     eventually(lambda: servers["old"].requests)
-    reloaded(lb, pool(servers, ["new"]))
+    reloaded(lb, pool(servers, ["new"], kept))
     assert who(lb) == {"new"}
     release.append(True)
     assert client.response()[2] == b"held"

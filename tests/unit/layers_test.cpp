@@ -23,7 +23,8 @@ struct Room {
 const std::vector<Room> kRooms{
     // The load balancer, in the order of the data.
     {"lb/main", {"lb/control"}},
-    {"lb/control", {"lb/worker", "lb/handover", "lb/dns", "lb/health", "lb/admin", "lb/config", "lb/reload", "lb/descriptors"}},
+    {"lb/control",
+     {"lb/worker", "lb/handover", "lb/dns", "lb/health", "lb/admin", "lb/config", "lb/reload", "lb/descriptors"}},
     {"lb/handover", {"common"}},
     {"lb/reload", {"lb/health", "lb/config"}},
     {"lb/descriptors", {"lb/pool"}},
