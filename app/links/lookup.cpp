@@ -197,13 +197,21 @@ void Lookup::on_replayed(const FeedMark&) { was_replayed_ = true; }
 
 void Lookup::on_caught_up(const FeedMark& mark) {
   mark_ = mark;
-  if (!was_caught_up_) lsn_first_ = mark.lsn;
-  was_caught_up_ = true;
+  if (!was_caught_up_) begin_hearing(mark);
   unreplayed_.placed(mark.lsn);
   for (Pending* pending : parked_) {
     if (pending->lsn_min == 0 && pending->parked_at < mark.asked_at) pending->lsn_min = mark.lsn;
   }
   prove_parked();
+}
+
+/// News begin here. What was seen before may have been changed since, and that is told with all the past, which may
+/// take long.
+void Lookup::begin_hearing(const FeedMark& mark) {
+  was_caught_up_ = true;
+  lsn_first_ = mark.lsn;
+  cache_.forget_all();
+  for (const auto& [code, pending] : by_code_) pending->is_superseded = true;
 }
 
 void Lookup::on_new_history() {

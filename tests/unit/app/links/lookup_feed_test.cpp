@@ -224,6 +224,32 @@ TEST_CASE("until the feed was replayed, a replica counts only where it has all t
   }
 }
 
+TEST_CASE(
+    "what was seen before the feed was heard is not kept: what has changed it since is told with the past alone") {
+  Bench bench;
+  bench.lookup.expect_feed([] {});
+  bench.redis.available = false;
+  bench.primary.links["a"] = bench.primary.links["b"] = {"http://old/"};
+  LookupAnswer at_hand;
+  bench.find("a");
+  bench.loop.settle();
+  bench.primary.answer();
+  CHECK(bench.lookup.find_now("a", at_hand));
+  bench.find("b");
+  bench.loop.settle();
+  bench.lookup.on_caught_up({.asked_at = bench.loop.now(), .lsn = 900});
+  CHECK_FALSE(bench.lookup.find_now("a", at_hand));
+  bench.primary.answer();
+  CHECK(bench.answers.back().outcome == Outcome::Found);
+  CHECK_FALSE(bench.lookup.find_now("b", at_hand));
+  bench.replica.links["b"] = {"http://b/"};
+  bench.find("b");
+  bench.loop.settle();
+  bench.lookup.on_caught_up({.asked_at = bench.loop.now(), .lsn = 901});  // a later mark drops nothing
+  bench.replica.answer();
+  CHECK(bench.lookup.find_now("b", at_hand));
+}
+
 TEST_CASE("what a replay tells a look-up that has just begun is known to be changed; later it knows that already") {
   Bench bench;
   bench.lookup.expect_feed([] {});
