@@ -127,8 +127,9 @@ CASES = {
                                [{reload_of("lb", "lb"): UP, reload_of("prometheus", "prometheus"): BRIEF}],
                                "lb lb has refused its configuration, and goes on with the one before.",
                                labels={"job": "lb", "instance": "lb"}),
-    # Nearly full; what is silent: half full and steady, growing slowly, a file system in memory.
-    "DiskFilling": Case(disk("9x200"), [disk("50x200"), disk("50-0.001x200"), disk("1x200", fstype="tmpfs")],
+    # Nearly full; what is silent: half full and steady, growing slowly, a burst that nobody has watched for half an hour, a file
+    # system in memory.
+    "DiskFilling": Case(disk("9x200"), [disk("50x200"), disk("50-0.001x200"), disk("49-0.1x200"), disk("1x200", fstype="tmpfs")],
                         "/ of here is nearly full, or will be within 4 hours.",
                         labels={"job": "node", "instance": "here", "mountpoint": "/", "fstype": "ext4"}),
     "DescriptorsLow": Case({'process_open_fds{job="lb",instance="lb"}': "900x100", 'process_max_fds{job="lb",instance="lb"}': "1000x100"},
