@@ -1,12 +1,15 @@
 #include "lb/handover.h"
 
 #include <fcntl.h>
-#include <sys/types.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -15,6 +18,7 @@ namespace {
 
 /// It reads its file, resolves names and waits for its first round of probes.
 constexpr std::chrono::milliseconds kStartMax{60'000};
+constexpr std::chrono::milliseconds kLook{20};
 constexpr int kFirstSocket = 3;
 
 /// Ours, with what the new process must know.
@@ -36,24 +40,80 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return all;
 }
 
+/// Descriptors above those that the new process shall have, so that none is overwritten while they are laid there.
+class Lifted {
+ public:
+  explicit Lifted(int above) : above_(above) {}
+  ~Lifted() {
+    for (const int fd : all_) close(fd);
+  }
+  Lifted(const Lifted&) = delete;
+  Lifted& operator=(const Lifted&) = delete;
+  /// -1 where there is no room.
+  int lift(int fd) {
+    const int lifted = fcntl(fd, F_DUPFD_CLOEXEC, above_);
+    if (lifted >= 0) all_.push_back(lifted);
+    return lifted;
+  }
+
+ private:
+  int above_;
+  std::vector<int> all_;
+};
+
+/// Starts `command` with `sockets` from kFirstSocket on and `ready` behind them. The pid, or the error (negative).
+int spawn(std::vector<std::string> command, const std::vector<int>& sockets, int ready) {
+  std::vector<std::string> environment = environment_with(sockets.size());
+  const std::vector<char*> argv = pointers_to(command);
+  const std::vector<char*> envp = pointers_to(environment);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  // Ignored signals would stay so, and a mask is none of its business.
+  sigset_t none;
+  sigset_t ours;
+  sigemptyset(&none);
+  sigemptyset(&ours);
+  sigaddset(&ours, SIGPIPE);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &ours);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+  int target = kFirstSocket;
+  Lifted lifted(kFirstSocket + static_cast<int>(sockets.size()) + 1);
+  int problem = 0;
+  const auto lay = [&](int fd) {
+    const int from = lifted.lift(fd);
+    if (from < 0) problem = EMFILE;
+    posix_spawn_file_actions_adddup2(&actions, from, target++);
+  };
+  for (const int fd : sockets) lay(fd);
+  lay(ready);
+  pid_t pid = -1;
+  if (problem == 0) {
+    problem = posix_spawn(&pid, command.front().c_str(), &actions, &attributes, argv.data(), envp.data());
+  }
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return problem == 0 ? pid : -problem;
+}
+
 }  // namespace
 
+/// The new process and the pipe on which it speaks.
 struct Handover::Child {
-  uv_process_t process{};
-  uv_pipe_t ready{};
-  int open_handles = 0;
-  std::array<char, 8> bytes{};
-  Handover* owner;
+  uv_poll_t poll{};
+  int fd = -1;
+  int pid = 0;
+  Handover* owner = nullptr;
 
   void close() {
     owner = nullptr;
-    const auto closed = [](uv_handle_t* handle) {
-      Child* child = static_cast<Child*>(handle->data);
-      if (--child->open_handles == 0) delete child;
-    };
-    process.data = ready.data = this;
-    uv_close(reinterpret_cast<uv_handle_t*>(&process), closed);
-    uv_close(reinterpret_cast<uv_handle_t*>(&ready), closed);
+    const int open_fd = fd;
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll),
+             [](uv_handle_t* handle) { delete static_cast<Child*>(handle->data); });
+    ::close(open_fd);
   }
 };
 
@@ -61,85 +121,73 @@ Handover::Handover(Loop& loop, TimeoutClass& timeouts, std::vector<std::string> 
     : loop_(loop),
       timeouts_(timeouts),
       command_(std::move(command)),
-      late_(Timeout::calling<&Handover::on_late>(this)) {}
+      late_(Timeout::calling<&Handover::on_late>(this)),
+      look_(Timeout::calling<&Handover::look_at_end>(this)) {}
 
 Handover::~Handover() {
   if (child_ != nullptr) child_->close();
 }
 
 bool Handover::start(const std::vector<int>& sockets, Done done) {
-  if (child_ != nullptr) return false;
+  if (child_ != nullptr || done_) return false;
   done_ = std::move(done);
-  child_ = new Child{};
-  child_->owner = this;
-  child_->open_handles = 2;
-  child_->process.data = child_->ready.data = child_;
-  uv_pipe_init(loop_.uv(), &child_->ready, 0);
-
-  std::vector<std::string> arguments = command_;
-  std::vector<std::string> environment = environment_with(sockets.size());
-  std::vector<char*> argv = pointers_to(arguments);
-  std::vector<char*> envp = pointers_to(environment);
-  std::vector<uv_stdio_container_t> descriptors;
-  const auto give = [&descriptors](int fd) {
-    uv_stdio_container_t one{};
-    one.flags = UV_INHERIT_FD;
-    one.data.fd = fd;
-    descriptors.push_back(one);
-  };
-  for (int fd = 0; fd < kFirstSocket; ++fd) give(fd);
-  for (const int fd : sockets) give(fd);
-  uv_stdio_container_t ready{};
-  ready.flags = static_cast<uv_stdio_flags>(UV_CREATE_PIPE | UV_WRITABLE_PIPE);
-  ready.data.stream = reinterpret_cast<uv_stream_t*>(&child_->ready);
-  descriptors.push_back(ready);
-
-  uv_process_options_t options{};
-  options.file = argv.front();
-  options.args = argv.data();
-  options.env = envp.data();
-  options.stdio = descriptors.data();
-  options.stdio_count = static_cast<int>(descriptors.size());
-  options.exit_cb = [](uv_process_t* process, std::int64_t code, int signal) {
-    Child* child = static_cast<Child*>(process->data);
-    if (child->owner != nullptr) child->owner->on_exit(code, signal);
-  };
-  if (const int problem = uv_spawn(loop_.uv(), &child_->process, &options); problem != 0) {
-    loop_.post([this, problem] { finish(command_.front() + " cannot be started: " + uv_strerror(problem)); });
+  std::array<int, 2> ends{-1, -1};
+  int pid = -EMFILE;
+  if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0) {
+    pid = spawn(command_, sockets, ends[1]);
+    close(ends[1]);
+    if (pid < 0) close(ends[0]);
+  }
+  if (pid < 0) {
+    loop_.post([this, pid] { finish(command_.front() + " cannot be started: " + std::strerror(-pid)); });
     return true;
   }
-  uv_read_start(
-      reinterpret_cast<uv_stream_t*>(&child_->ready),
-      [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
-        Child* child = static_cast<Child*>(handle->data);
-        *buffer = uv_buf_init(child->bytes.data(), static_cast<unsigned>(child->bytes.size()));
-      },
-      [](uv_stream_t* stream, ssize_t count, const uv_buf_t*) {
-        Child* child = static_cast<Child*>(stream->data);
-        if (count > 0 && child->owner != nullptr) return child->owner->on_ready();
-        if (count < 0) uv_read_stop(stream);  // its end tells the rest
-      });
+  child_ = new Child{};
+  child_->fd = ends[0];
+  child_->pid = pid;
+  child_->owner = this;
+  child_->poll.data = child_;
+  uv_poll_init(loop_.uv(), &child_->poll, child_->fd);
+  uv_poll_start(&child_->poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    const Child* child = static_cast<Child*>(handle->data);
+    if (child->owner != nullptr) child->owner->on_word();
+  });
   timeouts_.arm(late_, kStartMax);
   return true;
 }
 
-void Handover::on_ready() { finish(std::nullopt); }
-
-void Handover::on_exit(std::int64_t code, int signal) {
-  finish("the new process ended, by " +
-         (signal != 0 ? "signal " + std::to_string(signal) : "exit code " + std::to_string(code)) +
-         "; its log says why");
+void Handover::on_word() {
+  char word = 0;
+  const ssize_t count = read(child_->fd, &word, 1);
+  if (count > 0) return finish(std::nullopt);
+  if (count < 0) return;
+  uv_poll_stop(&child_->poll);  // it is ending
+  look_at_end();
 }
 
+void Handover::look_at_end() {
+  int status = 0;
+  if (waitpid(child_->pid, &status, WNOHANG) == 0) return timeouts_.arm(look_, kLook);
+  const std::string how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
+                                              : "exit code " + std::to_string(WEXITSTATUS(status));
+  finish("the new process ended, by " + how + "; its log says why");
+}
+
+/// It does not serve after a minute.
 void Handover::on_late() {
-  kill(uv_process_get_pid(&child_->process), SIGTERM);
-  finish("the new process does not serve after a minute; it was told to end");
+  kill(child_->pid, SIGKILL);
+  uv_poll_stop(&child_->poll);
+  look_at_end();
 }
 
 void Handover::finish(const std::optional<std::string>& failure) {
   late_.disarm();
-  const int pid = uv_process_get_pid(&child_->process);
-  std::exchange(child_, nullptr)->close();
+  look_.disarm();
+  int pid = 0;
+  if (child_ != nullptr) {
+    pid = child_->pid;
+    std::exchange(child_, nullptr)->close();
+  }
   std::exchange(done_, nullptr)(pid, failure);
 }
 

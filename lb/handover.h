@@ -36,8 +36,8 @@ class Handover {
 
  private:
   struct Child;
-  void on_ready();
-  void on_exit(std::int64_t code, int signal);
+  void on_word();
+  void look_at_end();
   void on_late();
   void finish(const std::optional<std::string>& failure);
 
@@ -45,7 +45,8 @@ class Handover {
   TimeoutClass& timeouts_;
   std::vector<std::string> command_;
   Timeout late_;
-  Child* child_ = nullptr;  // freed by its close callbacks
+  Timeout look_;
+  Child* child_ = nullptr;  // freed by its close callback
   Done done_;
 };
 
