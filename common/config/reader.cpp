@@ -67,12 +67,32 @@ class Reader {
       if (key->variable.empty()) continue;
       const char* value = std::getenv(key->variable.c_str());
       if (value == nullptr || *value == '\0') continue;
-      if (key->kind == Key::Kind::List) key->clear();
-      if (const Wrong wrong = key->parse(value)) {
-        tell("environment variable " + key->variable, "", said(*key, value, *wrong), key->allowed);
+      if (key->kind == Key::Kind::List) {
+        key->clear();
+        for (const std::string& item : items_of(value)) read_variable(*key, item);
+      } else {
+        read_variable(*key, value);
       }
       places_[prefix + key->name] = "environment variable " + key->variable;
     }
+  }
+
+  void read_variable(Key& key, const std::string& value) {
+    if (const Wrong wrong = key.parse(value)) {
+      tell("environment variable " + key.variable, "", said(key, value, *wrong), key.allowed);
+    }
+  }
+
+  /// What commas and blanks separate: a variable is one text, also where a list is meant.
+  static std::vector<std::string> items_of(std::string_view text) {
+    constexpr std::string_view kBetween = ", \t";
+    std::vector<std::string> items;
+    for (std::size_t at = text.find_first_not_of(kBetween); at != std::string_view::npos;) {
+      const std::size_t end = std::min(text.find_first_of(kBetween, at), text.size());
+      items.emplace_back(text.substr(at, end - at));
+      at = text.find_first_not_of(kBetween, end);
+    }
+    return items;
   }
 
   /// Once everything has been read.

@@ -72,6 +72,21 @@ TEST_CASE("the environment outweighs the file") {
   CHECK(loaded.config.log_level == holdfast::log::Level::Warn);
 }
 
+TEST_CASE("a list in the environment has commas or blanks between its items") {
+  const auto texts = [](const char* value) {
+    const Environment environment(Values{{"DATABASE_URL", "postgres://a/x"}, {"TRUSTED_PROXIES", value}});
+    const LoadedConfig loaded = load_config("");
+    std::string all = all_errors(loaded);
+    for (const holdfast::Network& network : loaded.config.trusted_proxies) all += network.text() + ";";
+    return all;
+  };
+  CHECK(texts("10.0.0.0/8") == "10.0.0.0/8;");
+  CHECK(texts("10.0.0.0/8,172.16.0.0/12") == "10.0.0.0/8;172.16.0.0/12;");
+  CHECK(texts(" 10.0.0.0/8, ::1 \t192.168.0.0/16,") == "10.0.0.0/8;::1/128;192.168.0.0/16;");
+  CHECK(texts(",").empty());
+  CHECK(has(texts("10.0.0.0/8,x"), "environment variable TRUSTED_PROXIES: 'x'"));
+}
+
 TEST_CASE("a file without a database says how to name one") {
   const Environment environment(Values{});
   const std::string errors = all_errors(load_config_text("s.yaml", "listen: 127.0.0.1:3000\n"));
