@@ -80,7 +80,7 @@ def selectors(expression):
     bare = re.sub(r"\[[^\]]*\]", " ", bare)
     found = {}
     for name, labels in re.findall(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\{[^}]*\})?(?!\w*\s*\()", bare):
-        if not re.search(rf"\b{re.escape(name)}\s*\(", bare) and name not in ("and", "or", "unless", "absent", "by", "on"):
+        if not re.search(rf"\b{re.escape(name)}\s*\(", bare) and name not in ("and", "or", "unless", "absent", "by", "on", "offset"):
             found.setdefault(name, []).extend(re.findall(r'(\w+)(=~|!~|!=|=)"([^"]*)"', labels))
     return found
 
