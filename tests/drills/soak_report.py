@@ -1,4 +1,6 @@
-"""docs/ops/soak.md and soak.svg: a run of the soak, as its figures (a line of --json) have it."""
+"""docs/ops/soak.md and soak.svg: a run of the soak, as its figures (a line of --json) have it. What stands on the page from
+BY_HAND on was written by people, and stays.
+"""
 import datetime
 import os
 
@@ -20,12 +22,19 @@ WORDS = {
 }
 
 
+BY_HAND = "## What it found\n"
+
+
 def write(figures, folder=FOLDER):
     path = os.path.join(folder, "soak")
     with open(path + ".svg", "w") as out:
         out.write(picture(figures))
+    written = ""
+    if os.path.exists(path + ".md"):
+        with open(path + ".md") as old:
+            written = "".join(old.read().partition(BY_HAND)[1:])
     with open(path + ".md", "w") as out:
-        out.write(page(figures))
+        out.write(page(figures) + (f"\n{written}" if written else ""))
     return path + ".md"
 
 
@@ -53,7 +62,8 @@ def page(figures):
         "workers, primary and replica (fsync on), Redis; time-outs and caches as the reference has them."))
     parts.append("\n## What was asked\n\n" + paragraph(
         f"{figures['rate']:g} requests a second in bursts of {figures['burst']}, open loop; clients never retry, and wait 30 s. "
-        + ", ".join(f"{number:,} {KINDS_OF_REQUESTS[kind]}" for kind, number in figures["kinds"].items()) + "."))
+        + ", ".join(f"{figures['kinds'][kind]:,} {words}" for kind, words in KINDS_OF_REQUESTS.items() if kind in figures["kinds"])
+        + "."))
     parts.append("\n" + "".join(f"- {paragraph(one)}" for one in (
         "*Failed*: any answer but the right one, or none. Right is also 503 with Retry-After while the primary is away (and 4 s after), to "
         "writes, to \"not found\", to API reads, and to redirects of links made in the second before it went or in those 4: "
@@ -62,7 +72,7 @@ def page(figures):
         f"{links['changed']:,} acknowledged writes to links that change.",
         "*Stale*: a link that changes was answered as it had been before a change that was acknowledged more than "
         "a second ago (35 s while the primary is away, which cannot tell anybody; a second more is allowed to a busy machine and "
-        f"counted): {figures['ages']['count']} answers were older than the newest change at all, by at most "
+        f"counted): while the primary was there {figures['ages']['count']} right answers were older than the newest change, by at most "
         f"{figures['ages']['oldest_s']:g} s; {figures['ages']['over_a_second']} by more than a second.",
         f"*Miscounted*: {figures['clicks']:,} redirects answered against five tables of clicks, code by code; all were counted "
         f"{figures['clicks_settled_s']:g} s after the end. {figures['poisoned']} poisoned entries were put between them, and became dead letters.",
@@ -100,7 +110,7 @@ def page(figures):
 
 KINDS_OF_REQUESTS = {
     "old": "redirects of old links", "fresh": "of links of a moment ago", "changing": "of links that change",
-    "absent": "of codes that nobody made", "create": "new links", "again": "of those sent again with their Idempotency-Key",
+    "absent": "of codes that nobody made", "create": "new links", "again": "of them sent again with their Idempotency-Key",
     "make": "links made to be changed", "change": "changes of them", "delete": "deletions", "read": "links read by the API",
     "stats": "readings of statistics"}
 

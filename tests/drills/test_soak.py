@@ -12,13 +12,19 @@ from drills.soak_schedule import PRIMARY, REPLICA, schedule
 SHORT = soak.Options(minutes=0.15, rate=150, burst=10, links=40, settle=30)
 
 
-def test_a_short_soak_holds(stack):
+def test_a_short_soak_holds(stack, tmp_path):
     figures = soak.run(stack, SHORT)
     assert figures["held"], figures["wrong"]
     assert figures["requests"] > 1000 and figures["clicks"] > 500 and figures["spans"], figures
     assert figures["kinds"].keys() == {*soak_mix.SHARES, "make"}
     assert "**It held.**" in soak_report.page(json.loads(json.dumps(figures)))
     xml.etree.ElementTree.fromstring(soak_report.picture(figures))
+    path = soak_report.write(figures, str(tmp_path))
+    with open(path, "a") as page:
+        page.write(f"\n{soak_report.BY_HAND}\nA fault.\n")
+    soak_report.write(figures, str(tmp_path))
+    with open(path) as page:
+        assert page.read().count("A fault.\n") == 1, "what people wrote stays"
 
 
 # --- Faults put in on purpose ---------------------------------------------------------------------------------------
