@@ -83,7 +83,8 @@ def test_prometheus_reaches_every_part_and_has_the_rules(system):
     def asked(path):
         with urllib.request.urlopen(f"http://127.0.0.1:9090/api/v1/{path}", timeout=5) as answer:
             return json.load(answer)["data"]
-    wanted = {("lb", "lb"), ("shortener", "app1"), ("shortener", "app2"), ("shortener-worker", "worker")}
+    wanted = {("lb", "lb"), ("shortener", "app1"), ("shortener", "app2"), ("shortener-worker", "worker"),
+              ("prometheus", "prometheus"), ("alertmanager", "alertmanager")}
     wait_until(lambda: {(one["labels"]["job"], one["labels"]["instance"]) for one in asked("targets?state=active")["activeTargets"]
                         if one["health"] == "up"} == wanted, 30, "Prometheus does not reach every part")
     assert {group["name"] for group in asked("rules")["groups"]} >= {"objectives", "stores", "instances", "clicks"}
