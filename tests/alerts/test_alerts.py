@@ -77,10 +77,10 @@ def test_what_inhibits_or_is_inhibited_is_an_alarm():
 def selectors(expression):
     """The metrics of an expression: {name: [(label, operator, value), ...]}; PromQL's own words are followed by ( or by."""
     bare = re.sub(r"\b(by|on|without|ignoring)\s*\([^)]*\)", " ", expression)
-    bare = re.sub(r"\[[^\]]*\]", " ", bare)
+    bare = re.sub(r"\[[^\]]*\]|\boffset \w+", " ", bare)
     found = {}
     for name, labels in re.findall(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\{[^}]*\})?(?!\w*\s*\()", bare):
-        if not re.search(rf"\b{re.escape(name)}\s*\(", bare) and name not in ("and", "or", "unless", "absent", "by", "on", "offset"):
+        if not re.search(rf"\b{re.escape(name)}\s*\(", bare) and name not in ("and", "or", "unless", "absent", "by", "on"):
             found.setdefault(name, []).extend(re.findall(r'(\w+)(=~|!~|!=|=)"([^"]*)"', labels))
     return found
 
