@@ -105,6 +105,7 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist
       replicas_(
           loop, timeouts,
           {.deadline = config.replica_is_primary ? config.database.timeout_lookup : config.database.timeout_replica,
+           .deadline_alone = std::max(config.database.timeout_replica, config.database.timeout_lookup),
            .is_primary = config.replica_is_primary},
           make_replicas(loop, timeouts, config)),
       redis_(make_redis(loop, timeouts, config)),
@@ -150,6 +151,7 @@ Service::Service(Loop& loop, Timeouts& timeouts, const Config& config, Blocklist
   feed_.add(lookup_);
   lookup_.expect_feed([this] { feed_.hurry(); });
   replicas_.set_on_progress([this] { lookup_.on_replica_progress(); });
+  replicas_.set_has_primary([this] { return primary_.is_available(); });
   replicas_.follow(feed_);
   if (shared_ != nullptr) {
     feed_.add(*shared_);

@@ -38,6 +38,11 @@ Replicas::Replicas(Loop& loop, Timeouts& timeouts, const ReplicasSettings& setti
 
 Replicas::~Replicas() = default;
 
+/// Short, so that somebody else can be asked; where nobody is there, that is no reason to be told nothing.
+std::chrono::milliseconds Replicas::deadline() const {
+  return has_primary_ == nullptr || has_primary_() ? settings_.deadline : settings_.deadline_alone;
+}
+
 void Replicas::start() {
   for (const Server& server : servers_) server.postgres->start();
   if (!settings_.is_primary) on_timer();
@@ -57,7 +62,7 @@ void Replicas::ask_status(std::size_t at) {
   Server& server = servers_[at];
   if (server.is_asked || !server.postgres->is_available()) return;
   server.is_asked = true;
-  server.postgres->send(std::make_unique<Status>(*this, at, server.postgres->losses()), settings_.deadline);
+  server.postgres->send(std::make_unique<Status>(*this, at, server.postgres->losses()), deadline());
 }
 
 void Replicas::on_status(std::size_t at, std::uint64_t losses, const PgAnswer& answer) {
@@ -112,7 +117,7 @@ Postgres& Replicas::server() const {
 void Replicas::ask(const std::vector<std::string_view>& codes, std::uint64_t lsn_min, Receiver& receiver) {
   const Server* best = furthest();
   if (best == nullptr || replayed_by(*best) < lsn_min) return receiver.on_rows(Tier::Replica, Asked::Skipped, {});
-  best->postgres->send(make_find_links(codes, Tier::Replica, receiver), settings_.deadline);
+  best->postgres->send(make_find_links(codes, Tier::Replica, receiver), deadline());
 }
 
 void Replicas::on_caught_up(const FeedMark& mark) {

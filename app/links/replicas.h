@@ -20,8 +20,9 @@ namespace holdfast::app {
 
 struct ReplicasSettings {
   std::chrono::milliseconds deadline{50};
-  std::chrono::milliseconds interval{250};  // how often each is asked how far it has got
-  bool is_primary = false;                  // there is none: the primary, by connections of its own
+  std::chrono::milliseconds deadline_alone{250};  // while there is no primary to ask next
+  std::chrono::milliseconds interval{250};        // how often each is asked how far it has got
+  bool is_primary = false;                        // there is none: the primary, by connections of its own
 };
 
 class Replicas final : public ReplicaDatabase, private FeedUser {
@@ -35,6 +36,8 @@ class Replicas final : public ReplicaDatabase, private FeedUser {
   void start();
   /// Called when one of them has got further.
   void set_on_progress(std::function<void()> on_progress) { on_progress_ = std::move(on_progress); }
+  /// Whether there is a primary to ask next.
+  void set_has_primary(std::function<bool()> has_primary) { has_primary_ = std::move(has_primary); }
   /// Lag is measured against where the feed says that the primary is.
   void follow(Feed& feed) { feed.add(*this); }
 
@@ -62,6 +65,7 @@ class Replicas final : public ReplicaDatabase, private FeedUser {
     std::uint64_t losses = 0;    // when that was asked
     bool is_asked = false;
   };
+  std::chrono::milliseconds deadline() const;
   std::uint64_t replayed_by(const Server& server) const;
   const Server* furthest() const;
   void ask_status(std::size_t at);
@@ -80,6 +84,7 @@ class Replicas final : public ReplicaDatabase, private FeedUser {
   std::vector<Server> servers_;
   std::deque<std::pair<TimePoint, std::uint64_t>> primary_was_;  // oldest first, bounded
   std::function<void()> on_progress_;
+  std::function<bool()> has_primary_;
 };
 
 }  // namespace holdfast::app

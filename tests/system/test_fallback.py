@@ -75,3 +75,25 @@ def test_a_scan_leaves_the_primary_under_its_rate_and_real_links_are_found(pause
         assert used > RATE, "the statistics count nothing"
         assert made > 5 and found == made, f"{found} of {made} new links were found"
         assert set().union(*(statuses for _, statuses in results)) <= {404, 503}
+
+
+def test_with_the_primary_away_a_replica_is_given_the_time_that_the_primary_would_have_had(whole, tmp_path):  # noqa: F811
+    """Half a second of a hung replica is long for one of two who may be asked, and not for the last one that is left."""
+    codes = [create(whole)["shortCode"] for _ in range(3)]
+    eventually(lambda: whole.replica.sql(f"SELECT count(*) FROM links WHERE code = ANY('{{{','.join(codes)}}}')") == "3", 10)
+    settings = {"DATABASE_TIMEOUT_REPLICA": "50ms", "DATABASE_TIMEOUT_LOOKUP": "20s", "REDIS_URL": ""}
+    with instances(whole, tmp_path, **settings) as (app,):
+        whole.primary.kill()
+        try:
+            eventually(lambda: call(app.port, "GET", "/none-such")[0] == 503, 10)
+            for code in codes:
+                client = Client(app.port)
+                whole.replica.pause()
+                client.send(f"GET /{code} HTTP/1.1\r\nHost: a\r\n\r\n")
+                time.sleep(0.5)
+                whole.replica.resume()
+                assert client.response()[0] == 302
+                client.close()
+        finally:
+            whole.replica.resume()
+            whole.primary.start()
