@@ -158,6 +158,23 @@ def test_a_request_whose_server_leaves_and_dies_goes_on_with_those_that_are_ther
     assert ledger(lb)["saved_by_retry"] == 1 and ledger(lb)["imbalance"] == 0
 
 
+def test_an_answer_that_is_worth_a_retry_is_retried_with_those_that_are_there_now(start_lb, upstream):
+    release = []
+
+    def fail(connection):
+        eventually(lambda: release)
+        connection.sendall(response(503, b"no"))
+    servers = {**named(upstream, "old", answer=lambda request: fail), **named(upstream, "new")}
+    retried = HEALTH + "retry: {statuses: [503]}\n"
+    lb = start_lb("workers: 1\n" + pool(servers, ["old"], retried))
+    client = Client(lb.public)
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    eventually(lambda: servers["old"].requests)
+    reloaded(lb, pool(servers, ["new"], retried))
+    release.append(True)
+    assert client.response()[2] == b"new"
+
+
 def test_who_waits_for_a_server_goes_to_one_that_a_reload_brings(start_lb, upstream):
     servers = named(upstream, "old", "new")
     servers["old"].die()
@@ -223,6 +240,18 @@ def test_checks_that_begin_end_and_change(start_lb, upstream):
     reloaded(lb, pool(servers, ["one", "two"], ""))
     counted = lb.metric("lb_health_checks_total")
     assert set(lb.states().values()) == {"healthy"} and lb.metric("lb_health_checks_total") == counted
+
+
+def test_a_reload_is_no_reason_to_doubt_who_is_well(start_lb, upstream):
+    servers = named(upstream, "one")
+    checks = "health: {uri: /health, interval: 50ms, passes: 5}\n"
+    lb = start_lb(pool(servers, ["one"], checks))
+    eventually(lambda: lb.states()["one"] == "healthy")
+    history = lb.upstreams()["one"]["history"]
+    reloaded(lb, pool(servers, ["one"], checks + "policy: random\n"))
+    probed = lb.metric("lb_health_checks_total")
+    eventually(lambda: lb.metric("lb_health_checks_total") >= probed + 7)
+    assert lb.upstreams()["one"]["history"] == history
 
 
 def test_the_operators_word_outlives_a_reload(start_lb, upstream):
