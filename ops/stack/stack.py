@@ -281,8 +281,8 @@ class Stack:
         if numbers.get("monitoring"):
             stack.with_monitoring = True
             stack.monitoring = Monitoring(stack.data, stack.user, stack.logs, numbers.get("monitoring"))
-            for name in ("prometheus", "alertmanager", "alarms"):
-                setattr(stack.monitoring, name, known[name])
+            for process in [each for each in stack.monitoring.processes() if each.name in known]:
+                setattr(stack.monitoring, process.name, known[process.name])
         return stack
 
     def is_up(self):
