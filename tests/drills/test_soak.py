@@ -9,7 +9,7 @@ from drills import history, load, sabotage, soak, soak_ledger, soak_mix, soak_re
 from drills.history import DELETED, OK
 from drills.soak_schedule import PRIMARY, REPLICA, schedule
 
-SHORT = soak.Options(minutes=0.15, rate=150, burst=10, links=40, settle=30)
+SHORT = soak.Options(minutes=0.15, rate=150, burst=10, links=40, settle=30, seed=12)  # which has faults within these 9 s
 
 
 def test_a_short_soak_holds(stack, tmp_path):
