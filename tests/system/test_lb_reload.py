@@ -16,6 +16,16 @@ def named(upstream, *names, answer=None):
     return {name: upstream(answer or (lambda request, name=name: response(body=name.encode()))) for name in names}
 
 
+def held(release, answer=response(body=b"held")):
+    """An answer that comes when there is something in `release`; None: the connection's end."""
+    def say(connection):
+        eventually(lambda: release)
+        if answer is None:
+            return "close"
+        connection.sendall(answer)
+    return lambda request: say
+
+
 def pool(servers, names, more=HEALTH):
     return "upstreams: [" + ", ".join(f"{{address: '{servers[name].address}', name: {name}}}" for name in names) + "]\n" + more
 
@@ -121,11 +131,7 @@ def test_what_a_running_process_keeps_is_refused_whole(start_lb, upstream, key, 
 
 def test_a_request_at_a_server_that_leaves_is_answered_by_it(start_lb, upstream):
     release = []
-
-    def hold(connection):
-        eventually(lambda: release)
-        connection.sendall(response(body=b"held"))
-    servers = {**named(upstream, "old", answer=lambda request: hold), **named(upstream, "new")}
+    servers = {**named(upstream, "old", answer=held(release)), **named(upstream, "new")}
     kept = HEALTH + "connections: {idle_timeout: 1h}\n"
     lb = start_lb("workers: 1\n" + pool(servers, ["old"], kept))
     client = Client(lb.public)
@@ -142,11 +148,7 @@ def test_a_request_at_a_server_that_leaves_is_answered_by_it(start_lb, upstream)
 
 def test_a_request_whose_server_leaves_and_dies_goes_on_with_those_that_are_there_now(start_lb, upstream):
     die = []
-
-    def hold(connection):
-        eventually(lambda: die)
-        return "close"
-    servers = {**named(upstream, "old", answer=lambda request: hold), **named(upstream, "new")}
+    servers = {**named(upstream, "old", answer=held(die, None)), **named(upstream, "new")}
     lb = start_lb("workers: 1\n" + pool(servers, ["old"]))
     client = Client(lb.public)
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -160,11 +162,7 @@ def test_a_request_whose_server_leaves_and_dies_goes_on_with_those_that_are_ther
 
 def test_an_answer_that_is_worth_a_retry_is_retried_with_those_that_are_there_now(start_lb, upstream):
     release = []
-
-    def fail(connection):
-        eventually(lambda: release)
-        connection.sendall(response(503, b"no"))
-    servers = {**named(upstream, "old", answer=lambda request: fail), **named(upstream, "new")}
+    servers = {**named(upstream, "old", answer=held(release, response(503, b"no"))), **named(upstream, "new")}
     retried = HEALTH + "retry: {statuses: [503]}\n"
     lb = start_lb("workers: 1\n" + pool(servers, ["old"], retried))
     client = Client(lb.public)
@@ -190,11 +188,7 @@ def test_who_waits_for_a_server_goes_to_one_that_a_reload_brings(start_lb, upstr
 
 def test_a_place_that_frees_under_the_old_configuration_goes_to_who_waits_under_the_new(start_lb, upstream):
     release = []
-
-    def hold(connection):
-        eventually(lambda: release)
-        connection.sendall(response(body=b"held"))
-    servers = named(upstream, "one", answer=lambda request: response() if release else hold)
+    servers = named(upstream, "one", answer=lambda request: response() if release else held(release)(request))
     limited = f"upstreams: [{{address: '{servers['one'].address}', name: one, max_requests: 1}}]\nretry: {{deadline: 30s}}\n"
     lb = start_lb("workers: 1\n" + limited)
     clients = [Client(lb.public, 20) for _ in range(2)]
@@ -266,11 +260,7 @@ def test_the_operators_word_outlives_a_reload(start_lb, upstream):
 
 def test_who_waits_for_a_drain_is_told_that_the_server_is_gone(start_lb, upstream):
     release = []
-
-    def hold(connection):
-        eventually(lambda: release)
-        connection.sendall(response())
-    servers = {**named(upstream, "one", answer=lambda request: hold), **named(upstream, "two")}
+    servers = {**named(upstream, "one", answer=held(release)), **named(upstream, "two")}
     lb = start_lb("policy: first\n" + pool(servers, ["one", "two"]))
     client = Client(lb.public)
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
