@@ -210,15 +210,19 @@ void Lookup::on_caught_up(const FeedMark& mark) {
 void Lookup::begin_hearing(const FeedMark& mark) {
   was_caught_up_ = true;
   lsn_first_ = mark.lsn;
-  cache_.forget_all();
-  for (const auto& [code, pending] : by_code_) pending->is_superseded = true;
+  forget_all();
 }
 
 void Lookup::on_new_history() {
-  cache_.forget_all();
+  forget_all();
   unreplayed_.clear();
   lsn_first_ = UINT64_MAX;
   was_caught_up_ = was_replayed_ = false;
+}
+
+/// Nor is an answer kept that is under way.
+void Lookup::forget_all() {
+  cache_.forget_all();
   for (const auto& [code, pending] : by_code_) pending->is_superseded = true;
 }
 

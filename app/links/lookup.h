@@ -136,6 +136,7 @@ class Lookup : public FeedUser, private SharedCache::Receiver {
   void ask_replica(Pending& pending);
   void ask_primary(Pending& pending, bool is_free);
   void begin_hearing(const FeedMark& mark);
+  void forget_all();
   void park(Pending& pending);
   void wait_for_replica(Pending& pending);
   void prove_parked();

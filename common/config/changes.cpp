@@ -1,6 +1,7 @@
 #include "common/config/changes.h"
 
 #include <map>
+#include <utility>
 
 namespace holdfast {
 namespace {
@@ -19,21 +20,24 @@ std::string joined(const std::vector<std::string>& parts) {
 
 void collect(const Keys& keys, const std::string& prefix, Values& values);
 
-/// An element of a list, as one text.
-std::string element_text(const Keys& keys) {
+/// An element of a list, as one value; a secret in it makes all of it one.
+Value element_value(const Keys& keys) {
   Values values;
   collect(keys, {}, values);
   std::vector<std::string> parts;
+  bool is_secret = false;
   for (const auto& [name, value] : values) {
     if (!value.text.empty()) parts.push_back(name + ": " + value.text);
+    is_secret = is_secret || value.is_secret;
   }
-  return "{" + joined(parts) + "}";
+  return {"{" + joined(parts) + "}", is_secret};
 }
 
 void collect(const Keys& keys, const std::string& prefix, Values& values) {
   for (const auto& key : keys.all()) {
     const std::string path = prefix + key->name;
     std::vector<std::string> parts;
+    bool is_secret = false;
     switch (key->kind) {
       case Key::Kind::Scalar:
       case Key::Kind::List:
@@ -50,8 +54,13 @@ void collect(const Keys& keys, const std::string& prefix, Values& values) {
         for (const auto& [name, its_keys] : key->entries()) collect(*its_keys, path + "." + name + ".", values);
         break;
       case Key::Kind::ListOfMaps:
-        for (const auto& [name, its_keys] : key->entries()) parts.push_back(element_text(*its_keys));
-        values[path] = {joined(parts), key->is_secret};
+        is_secret = key->is_secret;
+        for (const auto& [name, its_keys] : key->entries()) {
+          Value element = element_value(*its_keys);
+          is_secret = is_secret || element.is_secret;
+          parts.push_back(std::move(element.text));
+        }
+        values[path] = {joined(parts), is_secret};
         break;
     }
   }
