@@ -1,11 +1,13 @@
 """lb and shortener as processes."""
+import copy
 import json
 import os
 import re
+import signal
 import urllib.error
 import urllib.request
 
-from .process import Failed, Process
+from .process import Failed, Process, start_time, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -70,6 +72,25 @@ class Lb:
 
     def metric(self, name, **labels):
         return sum_of_samples(self.get_admin("/metrics"), name, labels)
+
+    def ledgers(self):
+        """What those before this process counted in all, as they said at their ends since start(), oldest first."""
+        lines = re.findall(r'info ledger pool=all what="(\d+) requests, (\d+) cut, (\d+) local errors, (\d+) saved by retry" (.*)',
+                           self.process.log_text())
+        names = ("requests", "cut", "local_error", "saved_by_retry")
+        return [{**dict(zip(names, map(int, line[:4]))), **{name: int(value) for name, value in re.findall(r"(\w+)=(-?\d+)", line[4])}}
+                for line in lines]
+
+    def upgrade(self):
+        """The binary that is there by now takes over (SIGUSR2); returns the process that drains, once the new one serves."""
+        old = copy.copy(self.process)
+        begun = r"info upgraded pid=(\d+)"
+        before = len(re.findall(begun, old.log_text()))
+        old.send_signal(signal.SIGUSR2)
+        wait_until(lambda: len(re.findall(begun, old.log_text())) > before, 30, f"{old.name} is not upgraded; see {old.log}")
+        new = int(re.findall(begun, old.log_text())[-1])
+        self.process.pid, self.process.began, self.process.popen = new, start_time(new), None
+        return old
 
     def stop(self):
         return self.process.stop()

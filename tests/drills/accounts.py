@@ -46,24 +46,29 @@ def judge_rows(entries, rows):
     return account
 
 
+LEDGER = ("requests", "answered", "local_error", "cut", "client_gone", "tunnelled", "saved_by_retry", "in_flight", "imbalance")
+
+
 class LbAccount:
-    """What lb has counted since this was made."""
+    """What lb has counted since this was made; where it was upgraded meanwhile, its predecessors too, of whom only the
+    ledger is known once they have ended."""
 
     def __init__(self, lb):
         self.lb = lb
+        self.process = lb.process.pid
         self.before = self._read()
+        self.ended = len(lb.ledgers())
 
     def _read(self):
         counts = collections.Counter()
         ledger = json.loads(self.lb.get_admin("/ledger"))
-        for name in ("requests", "answered", "local_error", "cut", "client_gone", "tunnelled", "saved_by_retry"):
+        for name in LEDGER:
             counts[name] = ledger[name]
         for line in self.lb.get_admin("/metrics").splitlines():
             found = re.fullmatch(r'lb_requests_total\{.*code="(\d+)".*\} (\S+)', line)
             if found:
                 counts["status " + found.group(1)] += int(float(found.group(2)))
         counts["retried"] = int(self.lb.metric("lb_retries_total"))
-        counts["in_flight"], counts["imbalance"] = ledger["in_flight"], ledger["imbalance"]
         return counts
 
     def read(self, seconds=10):
@@ -74,6 +79,10 @@ class LbAccount:
             if now["in_flight"] == 0 or time.monotonic() > deadline:
                 break
             time.sleep(0.05)
+        if self.lb.process.pid != self.process:
+            for ledger in self.lb.ledgers()[self.ended:]:
+                now.update(ledger)
+            now = {name: count for name, count in now.items() if name in LEDGER}
         return {name: now[name] - (0 if name in ("in_flight", "imbalance") else self.before[name]) for name in now}
 
 
@@ -101,7 +110,8 @@ class Tally:
             "client_gone": self.outcomes[load.CLIENT_GONE],
             "tunnelled": 0, "in_flight": 0, "imbalance": 0,
         }
-        for name in {name for name in counted if name.startswith("status ")} | self.statuses.keys():
+        by_status = {name for name in counted if name.startswith("status ")}
+        for name in by_status | self.statuses.keys() if by_status else ():
             told[name] = self.statuses[name]
         return {name: (told[name], counted.get(name, 0)) for name in told if told[name] != counted.get(name, 0)}
 

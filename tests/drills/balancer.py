@@ -1,4 +1,4 @@
-"""The load balancer's drill: its configuration is read anew, again and again, while a server leaves it and comes back."""
+"""The load balancer's drills: its configuration is read anew while a server leaves it and comes back; its binary is replaced."""
 import asyncio
 import os
 import signal
@@ -8,13 +8,23 @@ from stack.process import wait_until
 
 from .stores import Reported
 
-PAUSE = 1.0  # seconds between two reloads
+PAUSE = 1.0  # seconds between two reloads, or upgrades
+GRACE = 45  # seconds within which the one before ends: more than its shutdown.grace
+
+
+def changed(text):
+    """The configuration with another policy."""
+    return text.replace("    health:\n", "    policy: random\n    health:\n", 1)
 
 
 def without(text, server):
-    """The configuration with one server less, and another policy."""
-    lines = [line for line in text.splitlines(keepends=True) if f"name: {server}" not in line]
-    return "".join(lines).replace("    health:\n", "    policy: random\n    health:\n", 1)
+    """Likewise, and with one server less."""
+    return changed("".join(line for line in text.splitlines(keepends=True) if f"name: {server}" not in line))
+
+
+def configuration(lb):
+    with open(lb.config) as kept:
+        return kept.read()
 
 
 def reload(lb, text):
@@ -27,22 +37,53 @@ def reload(lb, text):
     wait_until(lambda: lb.metric("lb_config_reloads_total", result="success") > before, 10, "lb does not take the configuration")
 
 
-async def reload_again(scene, seconds):
+async def change_policy(scene, seconds):
     lb = scene.stack.lb
-    with open(lb.config) as kept:
-        whole = kept.read()
-    less = without(whole, scene.stack.apps[1].process.name)
+    whole = configuration(lb)
+    await scene.hurt(lb, "reload with another policy", lambda: reload(lb, changed(whole)))
+    await asyncio.sleep(seconds)
+    await scene.mend(lb, "reload as it was", lambda: reload(lb, whole))
+
+
+async def remove_app(scene, seconds):
+    """An instance that runs is taken out of the configuration, and put back."""
+    lb = scene.stack.lb
+    whole = configuration(lb)
+    less = without(whole, scene.any_app().process.name)
+    await scene.hurt(lb, "reload without an instance", lambda: reload(lb, less))
+    await asyncio.sleep(seconds)
+    await scene.mend(lb, "reload with all instances", lambda: reload(lb, whole))
+
+
+async def reload_again(scene, seconds):
     end = time.monotonic() + seconds
     while True:
-        await scene.hurt(lb, "reload without an instance", lambda: reload(lb, less))
-        await asyncio.sleep(PAUSE)
-        await scene.mend(lb, "reload with all instances", lambda: reload(lb, whole))
+        await remove_app(scene, PAUSE)
         if time.monotonic() >= end:
             return
         await asyncio.sleep(PAUSE)
 
 
+async def upgrade(scene, seconds):
+    """Another lb serves; after so many seconds the end of the one before is waited for."""
+    lb = scene.stack.lb
+    drains = []
+    await scene.hurt(lb, "upgrade", lambda: drains.append(lb.upgrade()))
+    await asyncio.sleep(seconds)
+    await scene.mend(lb, "end of what was before", lambda: drains[0].wait(GRACE))
+
+
+async def upgrade_again(scene, seconds):
+    end = time.monotonic() + seconds
+    while True:
+        await upgrade(scene, PAUSE)
+        if time.monotonic() >= end:
+            return
+
+
 ALL = (
     Reported("reload-lb", "lb reads its configuration anew each second; an instance leaves it and comes back", "Nothing fails.", None,
              "kill -HUP of lb", reload_again, IS_QUIET=True, IS_OF_INSTANCES=True, BROKEN=30, SECONDS=3),
+    Reported("upgrade-lb", "another lb takes over from the one that serves, again and again", "Nothing fails.", None,
+             "kill -USR2 of lb", upgrade_again, IS_QUIET=True, IS_OF_INSTANCES=True, BROKEN=30, SECONDS=3),
 )

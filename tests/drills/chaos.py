@@ -160,7 +160,8 @@ def page(one, figures, course):
         ["requests", "new links", "failed", "503 with Retry-After, as promised", "made twice", "answered and lost",
          "longest time without a redirect", "without a new link", "repeated by lb"],
         [[f"{figures['requests']:,}", f"{figures['posts']:,}", figures["failed"], figures["refused"], figures["duplicated"],
-          figures["lost"], f"{figures['silent_s']['GET']} s", f"{figures['silent_s']['POST']} s", figures["retried"]]]))
+          figures["lost"], f"{figures['silent_s']['GET']} s", f"{figures['silent_s']['POST']} s",
+          "–" if figures["retried"] is None else figures["retried"]]]))
     if figures["errors"]:
         parts.append("\n" + "".join(f"- {count} × {error}\n" for error, count in figures["errors"].items()))
     parts.append("\nThe clients' account, the primary's rows and lb's ledger agree to the last request.\n"

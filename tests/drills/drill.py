@@ -142,7 +142,7 @@ def lb_figures(outages, changes, counted, entries):
         return min((other.out.wall for other in outages if other.name == outage.name and other.out.wall > outage.out.wall),
                    default=float("inf"))
     return {
-        "retried": counted["retried"],
+        "retried": counted.get("retried"),
         "saved": counted["saved_by_retry"],
         "eject_ms": [changes.after(one.out, next_of(one), lambda state: state != "healthy") for one in outages],
         "back_ms": [changes.after(one.back, next_of(one), lambda state: state == "healthy") for one in outages],

@@ -23,8 +23,8 @@ from .load import Load
 from .scene import Scene
 from .soak_ledger import Ledger, judge_links, quantiles_ms, rows_that_change
 from .soak_mix import Everything
-from .soak_schedule import APPS, PRIMARY, RECOVERY, REDIS, REPLICA, WORKERS, schedule
-from .soak_watch import Watch
+from .soak_schedule import APPS, LB, PRIMARY, RECOVERY, REDIS, REPLICA, WORKERS, schedule
+from .soak_watch import Watch, longest_life
 from .whole import make_whole
 
 NAME = "soak"
@@ -85,7 +85,7 @@ class Soak:
         self.begun = time.monotonic()
         self.wall = time.time()
         self.ledger = Ledger(self.begun, self.faults, self.say)
-        parts = {"lb": (stack.lb, "lb"), **{app.process.name: (app, APPS) for app in stack.apps},
+        parts = {"lb": (stack.lb, LB), **{app.process.name: (app, APPS) for app in stack.apps},
                  **{worker.process.name: (worker, WORKERS) for worker in self.workers},
                  "primary": (stack.primary, PRIMARY), "replica": (stack.replica, REPLICA), "redis": (stack.redis, REDIS)}
         try:
@@ -201,7 +201,7 @@ class Soak:
                      "oldest_s": round(max(mix.ages, default=0), 3)},
             "errors": dict(ledger.errors.most_common(20)), "told": ledger.told,
             "ledger": {name: counted[name] for name in ("requests", "answered", "local_error", "cut", "client_gone")},
-            "retried": counted["retried"], "saved": counted["saved_by_retry"],
+            "saved": counted["saved_by_retry"],
             "disagreements": ledger.tally.differences(counted),
             "latency": quantiles_ms(ledger.latencies()),
             "client_late_ms": {str(share): round(late[int(share * (len(late) - 1))] * 1000, 1) for share in (0.5, 0.99, 1)},
@@ -258,8 +258,8 @@ def what_is_wrong(figures):
 
 
 def leaks(samples):
-    """Of a process that nobody ends: memory or descriptors that only grow."""
-    settled = [one for one in samples if one[0] >= WARM]
+    """Of the process that lived longest: memory or descriptors that only grow."""
+    settled = [one for one in longest_life(samples) if one[3] >= WARM]
     if len(settled) < 2:
         return []
     found = []
@@ -277,7 +277,7 @@ def run(stack, options, say=print):
 
 
 def show(figures, say):
-    for name in ("seconds", "requests", "failed", "duplicated", "lost", "stale", "miscounted", "refused", "retried", "saved"):
+    for name in ("seconds", "requests", "failed", "duplicated", "lost", "stale", "miscounted", "refused", "saved"):
         say(f"  {name:<13}{figures[name]}")
     say(f"  kinds        {', '.join(f'{count} {kind}' for kind, count in sorted(figures['kinds'].items()))}")
     say(f"  latency      {figures['latency']}; the client itself sent late by {figures['client_late_ms']} ms")

@@ -10,6 +10,8 @@ from .report import bold_unless_zero, paragraph, table
 from .soak_schedule import KINDS, PARTS
 
 WORDS = {
+    "reload-lb": "`lb` reads another policy, and the old one again", "remove-app": "an instance leaves `lb`'s configuration",
+    "upgrade-lb": "another `lb` takes over from the one that serves",
     "kill-app": "kill -9 of an instance, started again, again and again", "hang-app": "SIGSTOP of an instance",
     "hang-kill-app": "SIGSTOP of an instance, then kill -9 of it", "rolling-restart": "SIGTERM and start of each instance",
     "kill-all-apps-restart": "kill -9 of both instances at once", "flap": "kill -9 of an instance every second",
@@ -77,8 +79,8 @@ def page(figures):
         f"*Miscounted*: {figures['clicks']:,} redirects answered against five tables of clicks, code by code; all were counted "
         f"{figures['clicks_settled_s']:g} s after the end. {figures['poisoned']} poisoned entries were put between them, and became dead letters.",
         f"`lb`'s ledger agrees with the clients' to the last request: {figures['ledger']['requests']:,} requests, "
-        f"{figures['ledger']['cut']} cut, {figures['ledger']['local_error']} errors of its own; {figures['retried']:,} attempts were "
-        f"repeated, {figures['saved']:,} requests saved by that."
+        f"{figures['ledger']['cut']} cut, {figures['ledger']['local_error']} errors of its own, "
+        f"{figures['saved']:,} requests saved by another attempt."
         if not figures["disagreements"] else "`lb`'s ledger does not agree with the clients'.")))
     parts.append("\n## What was broken\n\n" + table(
         ["fault", "what", "times", "seconds in all", "slowest answer meanwhile, ms"],
@@ -103,8 +105,8 @@ def page(figures):
         ["process", "started", "its longest life, s", "MiB: a minute old", "most", "last", "descriptors: a minute old", "most", "last"],
         [[name, one["lives"], one["seconds"], *one["rss_mib"], *one["files"]] for name, one in figures["memory"].items()]))
     parts.append("\n" + paragraph(
-        "`lb` is not ended in a soak, and must not grow by more than 24 MiB or 100 descriptors after five minutes. The others' memory is that "
-        "of the longest of their lives between two faults; that of the stores is of their first process, without its children."))
+        "Each line is of the longest life between two faults, or upgrades; that of the stores is of their first process, without its "
+        "children. `lb` must not grow by more than 24 MiB or 100 descriptors once it is five minutes old."))
     return "".join(parts)
 
 

@@ -6,12 +6,12 @@ nothing for two at once (APART), or one needs a part that the other breaks, they
 import dataclasses
 import random
 
-from . import flap, hang_app, hang_kill_app, history, kill_all_apps, kill_app, rolling_restart, stores
+from . import balancer, flap, hang_app, hang_kill_app, history, kill_all_apps, kill_app, rolling_restart, stores
 
-APPS, REDIS, REPLICA, PRIMARY, WORKERS = PARTS = ("instances", "Redis", "replica", "primary", "workers")
+LB, APPS, REDIS, REPLICA, PRIMARY, WORKERS = PARTS = ("lb", "instances", "Redis", "replica", "primary", "workers")
 # Without primary and replica nobody knows a link that is in no cache (docs/stores.md).
 APART = ({PRIMARY, REPLICA},)
-RECOVERY = {APPS: 2.0, REDIS: 2.0, REPLICA: 2.0, PRIMARY: 6.0, WORKERS: 3.0}  # seconds before the part is broken again
+RECOVERY = {LB: 2.0, APPS: 2.0, REDIS: 2.0, REPLICA: 2.0, PRIMARY: 6.0, WORKERS: 3.0}  # seconds before the part is broken again
 LEAD = 5.0  # seconds without any fault, at both ends
 PAUSE = 2.5  # between two attempts at a fault, on average; many are barred by others
 CALM, CALM_SHARE = (10.0, 20.0), 0.05  # and a longer one, now and then
@@ -43,6 +43,13 @@ class Fault:
 
     def line(self):
         return f"{self.at:8.1f} s  {self.kind.name:<22} {self.seconds:5.1f} s"
+
+
+def of_lb(name, act_on, low, high, weight, **more):
+    """One of balancer.py's."""
+    async def act(stage, seconds):
+        await act_on(stage.scene, seconds)
+    return Kind(name, LB, (low, high), weight, act, **more)
 
 
 def instances(drill, low, high, weight, **more):
@@ -80,6 +87,9 @@ def of_clicks(name, method, part, low, high, weight, **more):
 AWAY = (history.PRIMARY_AWAY,)
 HANGS = (history.APP_HANGS,)
 KINDS = {kind.name: kind for kind in (
+    of_lb("reload-lb", balancer.change_policy, 0.5, 10, 2),
+    of_lb("remove-app", balancer.remove_app, 0.5, 8, 2, needs=(APPS,)),
+    of_lb("upgrade-lb", balancer.upgrade, 0, 1, 1),
     instances(kill_app, 1, 8, 4),
     instances(hang_app, 0.5, 8, 4, means=HANGS),
     instances(hang_kill_app, 0.5, 4, 2, means=HANGS),

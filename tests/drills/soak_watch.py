@@ -81,16 +81,25 @@ def size(path):
         return 0
 
 
-def grown(samples, warm):
-    """Of (seconds, RSS, descriptors, age): what the process that lived longest had, in MiB."""
+def lives_of(samples):
+    """Those of one process each, of (seconds, RSS, descriptors, age)."""
     lives, born = [], None
     for one in samples:
         if born is None or abs(one[0] - one[3] - born) > 3:
             lives.append([])
             born = one[0] - one[3]
         lives[-1].append(one)
-    life = max(lives, key=lambda life: life[-1][3])
+    return lives
+
+
+def longest_life(samples):
+    return max(lives_of(samples), key=lambda life: life[-1][3], default=[])
+
+
+def grown(samples, warm):
+    """What the process that lived longest had, in MiB."""
+    life = longest_life(samples)
     settled = [one for one in life if one[3] >= warm] or life[-1:]
-    return {"lives": len(lives), "seconds": life[-1][0] - life[0][0],
+    return {"lives": len(lives_of(samples)), "seconds": life[-1][0] - life[0][0],
             "rss_mib": [round(bytes_ / 2 ** 20, 1) for bytes_ in (settled[0][1], max(one[1] for one in life), life[-1][1])],
             "files": [settled[0][2], max(one[2] for one in life), life[-1][2]]}

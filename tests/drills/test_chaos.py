@@ -69,6 +69,8 @@ def test_a_database_is_asked_for_what_it_did_and_one_that_hangs_says_nothing(sta
 def test_the_configuration_that_is_read_anew_has_a_server_less_and_another_policy():
     whole = LB_CONFIG.format(public=1, admin=2, access_log="log", app1=3, app2=4)
     less = balancer.without(whole, "app2")
+    other = balancer.changed(whole)
+    assert "127.0.0.1:3" in other and "127.0.0.1:4" in other and "policy: random" in other
     assert "127.0.0.1:3" in less and "127.0.0.1:4" not in less and "policy: random" in less and "policy" not in whole
 
 

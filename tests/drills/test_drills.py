@@ -6,6 +6,8 @@ import types
 
 import pytest
 
+from stack.stack import follow_once
+
 from drills import ALL, INSTANCES, __main__, accounts, drill, load, peers, report
 
 SECONDS = {"kill-app": 1, "hang-app": 1.5, "hang-kill-app": 0.8, "rolling-restart": 0.3, "kill-all-apps-restart": 0.5,
@@ -74,6 +76,23 @@ def test_a_request_that_one_account_has_and_the_other_has_not_is_found():
     assert accounts.differences(entries, right) == {}
     for wrong in ({"answered": 2}, {"cut": 0}, {"requests": 3}, {"imbalance": 1}, {"status 200": 1}):
         assert accounts.differences(entries, {**right, **wrong}).keys() == wrong.keys()
+
+
+def test_an_account_goes_over_upgrades_whose_ledgers_are_in_the_log(stack):
+    """Statuses are told by the metrics alone, which end with their process."""
+    account = accounts.LbAccount(stack.lb)
+    paths = ["/health", "/nobody-made-this"]
+    for path in paths:
+        follow_once(stack.url() + path)
+    old = stack.lb.upgrade()
+    follow_once(stack.url() + paths[0])
+    assert old.wait(30) == 0
+    counted = account.read()
+    assert (counted["requests"], counted["answered"], counted["imbalance"]) == (3, 3, 0)
+    assert "retried" not in counted and not any(name.startswith("status") for name in counted)
+    entries = [entry(number) for number in range(3)]
+    assert accounts.differences(entries, counted) == {}
+    assert accounts.differences(entries[1:], counted).keys() == {"requests", "answered"}
 
 
 @pytest.mark.parametrize("name", peers.PROGRAMS)
