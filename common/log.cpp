@@ -4,6 +4,7 @@
 #include "common/repeat_limit.h"
 #include "common/units.h"
 
+#include <fmt/chrono.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -78,9 +79,25 @@ std::string json_of(std::string_view event, std::span<const LogField> fields) {
   return out;
 }
 
+std::mutex listener_mutex;
+Listener listener;                      // under it
+std::atomic<bool> has_listener{false};  // so that nobody waits where nobody listens
+
+void tell(std::string_view level, std::string_view event, std::span<const LogField> fields) {
+  const auto ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  const std::string json =
+      fmt::format(R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}",{}}})",
+                  fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000, level, json_of(event, fields));
+  const std::lock_guard lock(listener_mutex);
+  if (listener) listener(event, json);
+}
+
 void write(Level level, std::string_view event, std::span<const LogField> fields) {
-  if (!is_enabled(level)) return;
   const std::string_view name = kLevels[static_cast<std::size_t>(level)].first;
+  if (level >= Level::Info && has_listener.load(std::memory_order_relaxed)) tell(name, event, fields);
+  if (!is_enabled(level)) return;
   std::string line;
   if (chosen_format.load(std::memory_order_relaxed) == Format::Json) {
     line = R"("level":")" + std::string(name) + "\"," + json_of(event, fields);
@@ -112,6 +129,12 @@ void set_format(Format format) {
   chosen_format.store(format, std::memory_order_relaxed);
   logger().set_formatter(std::make_unique<spdlog::pattern_formatter>(format == Format::Json ? kJsonLine : kTextLine,
                                                                      spdlog::pattern_time_type::utc));
+}
+
+void set_listener(Listener told) {
+  const std::lock_guard lock(listener_mutex);
+  listener = std::move(told);
+  has_listener.store(listener != nullptr, std::memory_order_relaxed);
 }
 
 std::string format(std::string_view event, Fields fields) { return text_of(event, {fields.begin(), fields.size()}); }

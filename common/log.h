@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -45,6 +46,12 @@ void error(std::string_view event, Fields fields = {});  // someone must act
 
 /// As warn(), but of one event and `subject` at most one line a second; the next one says `repeated=N`.
 void warn_limited(std::string_view event, std::string_view subject, Fields fields = {});
+
+/// Who is told of every event from info up too, whatever set_level() says: its name, and all of it as one JSON object.
+using Listener = std::function<void(std::string_view event, std::string_view json)>;
+/// One at a time; null: nobody any more, also not one that is being called. It is called by whoever logs, must be
+/// quick, and must not log. Thread: any.
+void set_listener(Listener listener);
 
 /// The line without time and level, for tests and other places that speak in events.
 std::string format(std::string_view event, Fields fields);

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <iterator>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -58,6 +59,9 @@ class Control {
   void drain();
   void end();
   void on_workers_ended();
+  template <class Item>
+  void gather(std::function<void(Worker&, std::function<void(std::vector<Item>)>)> ask,
+              std::function<void(std::vector<Item>)> take);
 
   Settings settings_;
   std::size_t worker_count_;
@@ -222,20 +226,17 @@ bool Control::open_admin() {
           .config = [this] { return dump_config(settings_); },
           .reload = [this](bool is_dry, Reload::Done done) { return reload(is_dry, std::move(done)); },
           .describe_exchanges =
-              [this](std::function<void(std::string)> take) {
-                struct Gathering {
-                  std::string text;
-                  std::size_t left;
-                };
-                auto all = std::make_shared<Gathering>(Gathering{{}, workers_.size()});
-                for (const auto& worker : workers_) {
-                  worker->describe_exchanges([this, all, take](std::vector<std::string> lines) {
-                    loop_.post([all, take, lines = std::move(lines)] {
-                      for (const std::string& line : lines) all->text += line + "\n";
-                      if (--all->left == 0) take(all->text);
-                    });
-                  });
-                }
+              [this](std::function<void(std::vector<std::string>)> take) {
+                gather<std::string>([](Worker& worker, auto told) { worker.describe_exchanges(std::move(told)); },
+                                    std::move(take));
+              },
+          .recent_requests =
+              [this](std::size_t count_max, bool only_troubled, std::function<void(std::vector<RecentRequest>)> take) {
+                gather<RecentRequest>(
+                    [count_max, only_troubled](Worker& worker, auto told) {
+                      worker.recent_requests(count_max, only_troubled, std::move(told));
+                    },
+                    std::move(take));
               },
       });
   admin_ = std::make_unique<HttpServer>(
@@ -247,6 +248,26 @@ bool Control::open_admin() {
   }
   log::info("listening", Fields{{"name", "admin"}, {"address", admin_->address().text()}});
   return true;
+}
+
+/// Asks each worker, and hands over what all of them had, once the last has said.
+template <class Item>
+void Control::gather(std::function<void(Worker&, std::function<void(std::vector<Item>)>)> ask,
+                     std::function<void(std::vector<Item>)> take) {
+  if (stage_ == Stage::Starting) return take({});  // they do not run yet
+  struct Gathering {
+    std::vector<Item> items;
+    std::size_t left;
+  };
+  auto all = std::make_shared<Gathering>(Gathering{{}, workers_.size()});
+  for (const auto& worker : workers_) {
+    ask(*worker, [this, all, take](std::vector<Item> items) {
+      loop_.post([all, take, items = std::move(items)]() mutable {
+        std::move(items.begin(), items.end(), std::back_inserter(all->items));
+        if (--all->left == 0) take(std::move(all->items));
+      });
+    });
+  }
 }
 
 bool Control::open_listeners() {
@@ -359,6 +380,7 @@ void Control::on_upgraded(int pid, const std::optional<std::string>& failure) {
   if (stage_ != Stage::Serving) return;
   stage_ = Stage::Leaving;
   for (const auto& worker : workers_) worker->hand_over();
+  admin_api_->end_events();
   admin_->drain([] {});
   timeouts_shutdown_.arm(delay_over_, settings_.shutdown.grace);
 }

@@ -60,6 +60,7 @@ struct Worker::Serving final : private ListenerUser {
                    .unrouted = share_of(owner.snapshot_->unrouted),
                    .shares = {},
                    .access_log = owner.access_log_,
+                   .recent = RecentRequests(owner.snapshot_->settings.recent_requests),
                    .scratch = {},
                    .response = {}},
         room(owner.loop_, this, [](void* self) { static_cast<Serving*>(self)->on_room(); }),
@@ -67,6 +68,7 @@ struct Worker::Serving final : private ListenerUser {
     worker.admission_.join(worker.index_, room);
     exchange.unused = &downstream.exchanges;
     exchange.is_logged = downstream.access_log != nullptr;
+    exchange.is_noted = downstream.is_told_of();
     take_pools(*owner.snapshot_);
   }
 
@@ -336,6 +338,13 @@ void Worker::describe_exchanges(std::function<void(std::vector<std::string>)> ta
       if (connection.exchange() != nullptr) lines.push_back(connection.exchange()->line());
     });
     take(std::move(lines));
+  });
+}
+
+void Worker::recent_requests(std::size_t count_max, bool only_troubled,
+                             std::function<void(std::vector<RecentRequest>)> take) {
+  loop_.post([this, count_max, only_troubled, take = std::move(take)] {
+    take(serving_->downstream.recent.newest(count_max, only_troubled));
   });
 }
 

@@ -5,6 +5,7 @@
 #include "common/loop/wake.h"
 #include "common/net/listener.h"
 #include "lb/access_log/access_log.h"
+#include "lb/access_log/recent_requests.h"
 #include "lb/downstream/admission.h"
 #include "lb/metrics.h"
 #include "lb/pool/snapshot.h"
@@ -54,6 +55,8 @@ class Worker {
   const WorkerCounters& counters() const { return counters_; }
   /// A line() for each exchange under way, oldest first; delivered to `take` on the worker's thread.
   void describe_exchanges(std::function<void(std::vector<std::string>)> take);
+  /// The newest requests that have ended; likewise.
+  void recent_requests(std::size_t count_max, bool only_troubled, std::function<void(std::vector<RecentRequest>)> take);
 
  private:
   struct Serving;

@@ -1,5 +1,10 @@
 #include "lb/access_log/entry.h"
 
+#include "common/http/rules.h"
+
+#include <algorithm>
+#include <optional>
+
 namespace holdfast::lb {
 namespace {
 
@@ -26,6 +31,39 @@ void RequestTexts::keep(const RequestHead& head, std::string_view client) {
   add(3, head.target, kTargetMax);
   add(4, value_of(head, "User-Agent"), kFieldMax);
   add(5, value_of(head, "Referer"), kFieldMax);
+}
+
+void RequestTexts::keep_written(std::string_view head, std::string_view peer, Version version) {
+  std::string_view client = peer;
+  std::string_view host, user_agent, referer;
+  const std::string_view first = head.substr(0, head.find("\r\n"));
+  for (std::string_view rest = head; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find("\r\n"));
+    rest.remove_prefix(std::min(line.size() + 2, rest.size()));
+    const auto value_of = [line](std::string_view name) -> std::optional<std::string_view> {
+      if (line.size() < name.size() + 2 || line.substr(name.size(), 2) != ": ") return std::nullopt;
+      return equals_ignoring_case(line.substr(0, name.size()), name) ? std::optional(line.substr(name.size() + 2))
+                                                                     : std::nullopt;
+    };
+    if (const auto value = value_of("Host")) host = *value;
+    if (const auto value = value_of("User-Agent")) user_agent = *value;
+    if (const auto value = value_of("Referer")) referer = *value;
+    if (const auto chain = value_of("X-Forwarded-For")) {  // the peer stands last, behind whom a trusted one has named
+      const std::string_view named = chain->substr(0, std::min(chain->rfind(", "), chain->size()));
+      const auto comma = named.rfind(',');
+      client = trimmed(comma == std::string_view::npos ? named : named.substr(comma + 1));
+    }
+  }
+  text_.clear();
+  version_ = version;
+  const std::string_view method = first.substr(0, first.find(' '));
+  const std::string_view target = first.substr(std::min(method.size() + 1, first.size()));
+  add(0, client, kHostMax);
+  add(1, method, kMethodMax);
+  add(2, host, kHostMax);
+  add(3, target.substr(0, target.rfind(' ')), kTargetMax);
+  add(4, user_agent, kFieldMax);
+  add(5, referer, kFieldMax);
 }
 
 void RequestTexts::add(std::size_t index, std::string_view text, std::size_t bytes_max) {

@@ -1,4 +1,4 @@
-// What the access log tells of one request.
+// What is told of one request that has ended: by the access log, and by the admin port.
 // Thread: worker; the views live as long as the call that gets it.
 #pragma once
 
@@ -57,6 +57,9 @@ class RequestTexts {
  public:
   /// `client`: who asks, as far as we believe it.
   void keep(const RequestHead& head, std::string_view client);
+  /// Likewise, where it was not kept in time: from the head that we wrote of it for a server. `peer`: whose connection
+  /// it came by.
+  void keep_written(std::string_view head, std::string_view peer, Version version);
   void clear() { text_.clear(), ends_ = {}; }
 
   std::string_view client() const { return part(0); }
@@ -81,9 +84,9 @@ class RequestTexts {
 
 struct AccessEntry {
   std::string_view request_id{};
-  std::string_view peer{};              // whose connection it is
-  const RequestTexts* texts = nullptr;  // null where no head could be read
-  const AttemptNotes* attempts = nullptr;
+  std::string_view peer{};                 // whose connection it is
+  const RequestTexts* texts = nullptr;     // null where no head could be read
+  const AttemptNotes* attempts = nullptr;  // null where there was no request
   std::string_view pool{};
   int status = 0;                        // 0: none was sent
   std::uint64_t bytes_in = 0;            // of the request, head and body

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "common/http/server.h"
+#include "lb/access_log/recent_requests.h"
+#include "lb/admin/events.h"
 #include "lb/admin/guard.h"
 #include "lb/admin/metrics.h"
 #include "lb/admin/server_control.h"
@@ -11,6 +13,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace holdfast::lb {
 
@@ -24,7 +27,10 @@ class AdminApi final : public HttpHandler {
     /// False where this is not the time.
     std::function<bool(bool is_dry, Reload::Done)> reload;
     /// Gathers a line() of each exchange under way, then answers.
-    std::function<void(std::function<void(std::string)>)> describe_exchanges;
+    std::function<void(std::function<void(std::vector<std::string>)>)> describe_exchanges;
+    /// Gathers of each worker the newest requests that have ended, at most `count_max`.
+    std::function<void(std::size_t count_max, bool only_troubled, std::function<void(std::vector<RecentRequest>)>)>
+        recent_requests;
   };
 
   /// `snapshot` is the one in force, whichever that is.
@@ -35,11 +41,17 @@ class AdminApi final : public HttpHandler {
         registry_(registry),
         control_(std::move(control)),
         guard_(snapshot->settings.admin, snapshot->settings.admin_token),
-        servers_(loop, timeouts, health) {}
+        servers_(loop, timeouts, health),
+        events_(loop, timeouts) {}
 
   void on_request(const HttpRequest& request, Responder responder) override;
+  /// Another process has the port by now: who watches /events is to ask there.
+  void end_events() { events_.end(); }
 
  private:
+  void watch(const HttpRequest& request, Responder& responder);
+  std::string states_now() const;
+  void send_requests(const HttpRequest& request, Responder responder);
   std::string upstreams_json() const;
   std::string caddy_json() const;
   void set_log_level(const HttpRequest& request, Responder& responder);
@@ -51,6 +63,7 @@ class AdminApi final : public HttpHandler {
   Control control_;
   AdminGuard guard_;
   ServerControl servers_;
+  Events events_;
 };
 
 }  // namespace holdfast::lb

@@ -116,7 +116,9 @@ std::string status_page(const Snapshot& snapshot, const HealthMonitor& health) {
   page += fmt::format(
       "<p><a href=\"/metrics\">metrics</a> · <a href=\"/upstreams\">upstreams (JSON)</a> · <a "
       "href=\"/config\">configuration</a> · "
-      "<a href=\"/debug/exchanges\">requests under way</a></p>\n<p class=\"why\">lb {} ({})</p></body></html>\n",
+      "<a href=\"/debug/exchanges\">requests under way</a> · <a href=\"/requests\">ended</a> · "
+      "<a href=\"/requests?troubled=1\">those that did not go well</a> · <a href=\"/events\">events</a></p>\n<p "
+      "class=\"why\">lb {} ({})</p></body></html>\n",
       kVersion, kRevision);
   return page;
 }

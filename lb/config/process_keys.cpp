@@ -82,6 +82,10 @@ void describe(Keys& keys, AdminView& view) {
            "wanted as 'Authorization: Bearer' of who changes state there; off loopback nobody may without")
       .env("LB_ADMIN_TOKEN")
       .secret();
+  keys.add(
+      "recent_requests", view.settings.recent_requests,
+      "so many requests that did not go well, and so many others, are kept by each worker for GET /requests; 0: none",
+      std::size_t{0}, std::size_t{1'000});
 }
 
 struct LogView {

@@ -1,4 +1,5 @@
-// What a client's connection tells the access log: of each request that has ended, and of what was none yet.
+// What a client's connection tells of each request that has ended, and of what was none yet: to the access log, and to
+// those that are kept for the admin port.
 #include "lb/downstream/connection.h"
 #include "lb/downstream/rejection.h"
 #include "lb/exchange/local_response.h"
@@ -16,7 +17,7 @@ AccessEntry DownstreamConnection::entry() const {
 }
 
 void DownstreamConnection::tell_of_exchange() const {
-  if (context_.access_log == nullptr) return;
+  if (!context_.is_told_of()) return;
   AccessEntry line = entry();
   const std::string_view refusal = line.reason;
   exchange_->describe(line);
@@ -26,26 +27,34 @@ void DownstreamConnection::tell_of_exchange() const {
   } else if (is_too_slow_) {
     line.reason = "response_timeout";
   }
-  context_.access_log->write(line);
+  tell(line);
+}
+
+void DownstreamConnection::tell(AccessEntry& line) const {
+  if (context_.access_log != nullptr) context_.access_log->write(line);
+  const TimePoint now = context_.loop.now();
+  if (!context_.recent.wants(line, now)) return;
+  if (line.attempts != nullptr) line.texts = &exchange_->texts(line.peer);
+  context_.recent.keep(line, now);
 }
 
 /// Of what was no request yet.
 void DownstreamConnection::tell_of_refusal(std::string_view request_id) const {
-  if (context_.access_log == nullptr) return;
+  if (!context_.is_told_of()) return;
   AccessEntry line = entry();
   line.request_id = request_id;
   line.status = response_to_bad_client(*refusing_).status;
   line.outcome = "refused";
-  context_.access_log->write(line);
+  tell(line);
 }
 
 /// Of a client that left before its head was whole.
 void DownstreamConnection::tell_of_half_head() const {
-  if (context_.access_log == nullptr) return;
+  if (!context_.is_told_of()) return;
   AccessEntry line = entry();
   line.outcome = kOutcomes[static_cast<std::size_t>(Outcome::ClientGone)];
   line.reason = "head_incomplete";
-  context_.access_log->write(line);
+  tell(line);
 }
 
 }  // namespace holdfast::lb

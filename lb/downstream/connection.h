@@ -14,6 +14,7 @@
 #include "common/memory/list.h"
 #include "common/net/stream.h"
 #include "lb/access_log/access_log.h"
+#include "lb/access_log/recent_requests.h"
 #include "lb/downstream/admission.h"
 #include "lb/downstream/progress.h"
 #include "lb/exchange/exchange.h"
@@ -48,6 +49,7 @@ struct DownstreamContext {
   std::shared_ptr<PoolShare> unrouted;             // of what no route takes
   std::vector<std::shared_ptr<PoolShare>> shares;  // of each pool, by its place
   AccessLogChannel* access_log;                    // null: none is kept
+  RecentRequests recent;
   HeadScratch scratch;
   std::string response;           // of our own, under construction
   Pool<Exchange> exchanges{256};  // unused ones
@@ -57,6 +59,8 @@ struct DownstreamContext {
   std::size_t turned_away = 0;  // of these, those that were told to come again
   bool is_draining = false;
 
+  /// Does anybody want to know of requests that have ended?
+  bool is_told_of() const { return access_log != nullptr || recent.is_on(); }
   /// What a client owes in a window of timeouts.client_stall.
   std::uint64_t due_bytes() const { return lb::due_bytes(limits.client_min_rate_bytes, timeouts.stall); }
 };
@@ -134,6 +138,7 @@ class DownstreamConnection final : public ListHook<>,
   // To the access log (access_lines.cpp).
   AccessEntry entry() const;
   void tell_of_exchange() const;
+  void tell(AccessEntry& line) const;
   void tell_of_refusal(std::string_view request_id) const;
   void tell_of_half_head() const;
   void leave();

@@ -126,7 +126,7 @@ Phase Exchange::begin_attempt(const Pick& picked, Slot slot) {
 }
 
 AttemptNote* Exchange::note_of(const Server& server) {
-  return context_.is_logged ? &notes_.add(server.name()) : nullptr;
+  return context_.is_noted ? &notes_.add(server.name()) : nullptr;
 }
 
 Phase Exchange::connecting() {

@@ -33,7 +33,8 @@ struct ExchangeContext {
   void (*tell_failure)(void* worker);
   void* teller;
   Pool<Exchange>* unused = nullptr;
-  bool is_logged = false;  // somebody will describe() the exchanges
+  bool is_noted = false;   // somebody may want to know of exchanges that have ended: their attempts are noted
+  bool is_logged = false;  // of all: what clients said is kept from the beginning
 };
 
 }  // namespace holdfast::lb

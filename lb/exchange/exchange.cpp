@@ -471,13 +471,18 @@ void Exchange::send_body_piece(std::string_view bytes) {
 
 void Exchange::describe(AccessEntry& entry) const {
   entry.request_id = request_.id();
-  entry.texts = &texts_;
+  entry.texts = context_.is_logged ? &texts_ : nullptr;
   entry.attempts = &notes_;
   entry.pool = share_->pool->name();
   entry.status = status_;
   entry.duration = std::chrono::nanoseconds(ended_ns_ - started_ns_);
   entry.outcome = kOutcomes[static_cast<std::size_t>(outcome_)];
   entry.reason = reason_;
+}
+
+const RequestTexts& Exchange::texts(std::string_view peer) {
+  if (!context_.is_logged) texts_.keep_written(request_.head(), peer, request_.version());
+  return texts_;
 }
 
 std::string Exchange::line() const {

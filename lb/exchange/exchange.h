@@ -56,9 +56,10 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
 
   bool is_request_complete() const { return request_.is_complete(); }
   std::string_view request_id() const { return request_.id(); }
-  /// What the access log tells of it, as far as it is known here. Where ExchangeContext::is_logged, once it has ended
-  /// and until it is given back.
+  /// What is told of it, as far as it is known here: where ExchangeContext::is_noted, once it has ended and until it is
+  /// given back. The texts only where ExchangeContext::is_logged; else texts() makes them of what is there.
   void describe(AccessEntry& entry) const;
+  const RequestTexts& texts(std::string_view peer);
   /// `exchange GET /abc phase=Waiting since=12ms attempt=2 server=127.0.0.1:3002`
   std::string line() const;
 

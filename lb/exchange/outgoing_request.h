@@ -25,6 +25,7 @@ class OutgoingRequest {
   std::string_view id() const { return id_; }
   /// An answer of our own should be text.
   bool wants_text() const { return wants_text_; }
+  Version version() const { return version_; }
   bool is_http10() const { return version_ == Version::Http10; }
   /// May be sent again, as far as its method or its key goes.
   bool is_repeatable() const { return is_repeatable_; }
@@ -54,6 +55,8 @@ class OutgoingRequest {
   std::string_view upgrade() const { return upgrade_; }
   bool takes_trailers() const { return takes_trailers_; }
 
+  /// As it is written to a server, without what differs from one attempt to the other.
+  std::string_view head() const { return head_; }
   /// `GET /abc`, for people.
   std::string_view line() const { return std::string_view(head_).substr(0, head_.find(" HTTP/1.1\r\n")); }
 

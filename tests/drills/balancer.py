@@ -40,9 +40,9 @@ def reload(lb, text):
 async def change_policy(scene, seconds):
     lb = scene.stack.lb
     whole = configuration(lb)
-    await scene.hurt(lb, "reload with another policy", lambda: reload(lb, changed(whole)))
+    await scene.hurt(lb, "another policy for", lambda: reload(lb, changed(whole)))
     await asyncio.sleep(seconds)
-    await scene.mend(lb, "reload as it was", lambda: reload(lb, whole))
+    await scene.mend(lb, "the former policy for", lambda: reload(lb, whole))
 
 
 async def remove_app(scene, seconds):
@@ -50,9 +50,9 @@ async def remove_app(scene, seconds):
     lb = scene.stack.lb
     whole = configuration(lb)
     less = without(whole, scene.any_app().process.name)
-    await scene.hurt(lb, "reload without an instance", lambda: reload(lb, less))
+    await scene.hurt(lb, "an instance taken from", lambda: reload(lb, less))
     await asyncio.sleep(seconds)
-    await scene.mend(lb, "reload with all instances", lambda: reload(lb, whole))
+    await scene.mend(lb, "the instance given back to", lambda: reload(lb, whole))
 
 
 async def reload_again(scene, seconds):
@@ -70,7 +70,7 @@ async def upgrade(scene, seconds):
     drains = []
     await scene.hurt(lb, "upgrade", lambda: drains.append(lb.upgrade()))
     await asyncio.sleep(seconds)
-    await scene.mend(lb, "end of what was before", lambda: drains[0].wait(GRACE))
+    await scene.mend(lb, "wait for the end of the former", lambda: drains[0].wait(GRACE))
 
 
 async def upgrade_again(scene, seconds):

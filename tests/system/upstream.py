@@ -233,9 +233,9 @@ class Client:
             return status, fields, body if len(body) == wanted else None
         return status, fields, self.stream.read()
 
-    def get(self, target="/", fields=()):
+    def get(self, target="/", fields=(), host="test.example"):
         extra = "".join(f"{name}: {value}\r\n" for name, value in fields)
-        self.send(f"GET {target} HTTP/1.1\r\nHost: test.example\r\n{extra}\r\n")
+        self.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{extra}\r\n")
         return self.response()
 
     def is_closed(self):
@@ -250,11 +250,11 @@ class Client:
         self.socket.close()
 
 
-def ask(port, target="/", fields=(), timeout=10):
+def ask(port, target="/", fields=(), timeout=10, host="test.example"):
     """One GET on a connection of its own: status, fields, body."""
     client = Client(port, timeout)
     try:
-        return client.get(target, fields)
+        return client.get(target, fields, host)
     finally:
         client.close()
 

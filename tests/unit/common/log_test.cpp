@@ -153,3 +153,23 @@ TEST_CASE("lines of several threads are not mixed") {
   }
   CHECK(count == 1000);
 }
+
+TEST_CASE("a listener is told of events from info up, whatever is written") {
+  const AtLevel quiet(log::Level::Error);
+  std::vector<std::string> told;
+  log::set_listener([&told](std::string_view event, std::string_view json) {
+    told.push_back(std::string(event) + " " + std::string(json));
+  });
+  const std::string written = stderr_of([] {
+    log::debug("no", {});
+    log::info("upstream state", {{"server", "a\n\"b"}});
+  });
+  log::set_listener(nullptr);
+  log::info("nobody listens", {});
+  CHECK(written.empty());
+  REQUIRE(told.size() == 1);
+  CAPTURE(told[0]);
+  CHECK(std::regex_match(told[0],
+                         std::regex(R"re(upstream state \{"time":"\d{4}-\d\d-\d\dT[0-9:]{8}\.\d{3}Z","level":"info",)re"
+                                    R"re("event":"upstream state","server":"a\\u000a\\"b"\})re")));
+}
