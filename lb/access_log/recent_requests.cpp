@@ -7,6 +7,8 @@ namespace {
 
 /// Between two requests that went well.
 constexpr std::chrono::milliseconds kSampleEvery{10};
+/// Of a line, for which there is room from the beginning.
+constexpr std::size_t kUsualBytes = 700;
 /// What takes longer is worth a look.
 constexpr std::chrono::seconds kSlow{1};
 
@@ -25,11 +27,15 @@ bool is_troubled(const AccessEntry& entry) {
   return std::count_if(kept.begin(), kept.end(), [](const AttemptNote& note) { return !note.is_hedge; }) > 1;
 }
 
+RecentRequests::Ring::Ring(std::size_t kept_max) : requests(kept_max) {
+  for (RecentRequest& request : requests) request.json.reserve(kUsualBytes);
+}
+
 RecentRequest& RecentRequests::Ring::take() {
-  if (requests.size() < kept_max) return requests.emplace_back();
-  RecentRequest& oldest = requests[next];
-  next = next + 1 == kept_max ? 0 : next + 1;
-  return oldest;
+  RecentRequest& taken = requests[next];
+  next = next + 1 == requests.size() ? 0 : next + 1;
+  if (count < requests.size()) ++count;
+  return taken;
 }
 
 bool RecentRequests::wants(const AccessEntry& entry, TimePoint now) const {
@@ -50,7 +56,7 @@ std::vector<RecentRequest> RecentRequests::newest(std::size_t count_max, bool on
   std::vector<const RecentRequest*> all;
   for (const Ring* ring : {&troubled_, &others_}) {
     if (ring == &others_ && only_troubled) break;
-    for (const RecentRequest& request : ring->requests) all.push_back(&request);
+    for (const RecentRequest& request : ring->kept()) all.push_back(&request);
   }
   std::sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->ended > b->ended; });
   if (all.size() > count_max) all.resize(count_max);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,9 @@ bool is_troubled(const AccessEntry& entry);
 class RecentRequests {
  public:
   /// `kept_max`: so many of those that did not go well, and so many others; 0: none.
-  explicit RecentRequests(std::size_t kept_max) : troubled_{{}, kept_max}, others_{{}, kept_max} {}
+  explicit RecentRequests(std::size_t kept_max) : troubled_(kept_max), others_(kept_max) {}
 
-  bool is_on() const { return troubled_.kept_max > 0; }
+  bool is_on() const { return !troubled_.requests.empty(); }
   /// Is it to be kept? Of those that went well a sample is where they come thick, so that this costs them next to
   /// nothing; it needs no texts yet.
   bool wants(const AccessEntry& entry, TimePoint now) const;
@@ -36,11 +37,13 @@ class RecentRequests {
 
  private:
   struct Ring {
-    std::vector<RecentRequest> requests;
-    std::size_t kept_max;
-    std::size_t next = 0;  // the oldest, once it is full
-
+    explicit Ring(std::size_t kept_max);
     RecentRequest& take();
+    std::span<const RecentRequest> kept() const { return {requests.data(), count}; }
+
+    std::vector<RecentRequest> requests;  // with room in each, so that nothing is allocated for most of them
+    std::size_t count = 0;                // that are
+    std::size_t next = 0;                 // the oldest, once it is full
   };
 
   Ring troubled_;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <vector>
 
 using namespace holdfast::app;
 using namespace std::chrono_literals;
@@ -19,10 +20,9 @@ class Environment {
   explicit Environment(const Values& values) {
     for (const char* name :
          {"DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL", "PORT", "LISTEN", "PUBLIC_URL", "LOG_LEVEL"}) {
-      if (const char* before = std::getenv(name)) before_[name] = before;
-      names_.emplace_back(name);
-      unsetenv(name);
+      take_out(name);
     }
+    for (const auto& [name, value] : values) take_out(name);
     for (const auto& [name, value] : values) setenv(name.c_str(), value.c_str(), 1);
   }
   ~Environment() {
@@ -31,6 +31,13 @@ class Environment {
   }
 
  private:
+  void take_out(const std::string& name) {
+    if (std::find(names_.begin(), names_.end(), name) != names_.end()) return;
+    if (const char* before = std::getenv(name.c_str())) before_[name] = before;
+    names_.push_back(name);
+    unsetenv(name.c_str());
+  }
+
   std::vector<std::string> names_;
   std::map<std::string, std::string> before_;
 };
