@@ -243,7 +243,8 @@ void Service::collect(Scrape& scrape) const {
   scrape.gauge("shortener_unreplayed_links", "Changed links that no replica is asked for yet.", {},
                static_cast<double>(lookup_.unreplayed()));
   scrape.gauge("shortener_cache_entries", "Links in this process.", {}, static_cast<double>(cache_.entries()));
-  scrape.gauge("shortener_cache_bytes", "Memory that they take.", {}, static_cast<double>(cache_.bytes()));
+  scrape.gauge("shortener_cache_bytes", "Memory that the links in this process take.", {},
+               static_cast<double>(cache_.bytes()));
   scrape.counter("shortener_cache_evictions_total", "Links put out to make room.", {},
                  static_cast<double>(cache_.evictions()));
   scrape.gauge("shortener_lookups_under_way", "Codes that are being looked up.", {},

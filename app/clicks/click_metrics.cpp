@@ -25,11 +25,14 @@ void collect_journal(const Journal& journal, const Shipper& shipper, Scrape& scr
   scrape.counter("shortener_clicks_dropped_total", kDropped, {{"reason", "disk"}}, number(journal.dropped_disk()));
   scrape.counter("shortener_click_journal_damaged_total", "Files of the journal whose end was not whole at the start.",
                  {}, number(journal.damaged()));
-  scrape.gauge("shortener_click_journal_bytes", "What the journal takes of its disk.", {}, number(journal.bytes()));
-  scrape.gauge("shortener_click_journal_limit_bytes", "What it may take.", {}, number(journal.bytes_max()));
-  scrape.gauge("shortener_click_journal_waiting", "Clicks in it that the database does not have yet.", {},
+  scrape.gauge("shortener_click_journal_bytes", "What the journal of clicks takes of its disk.", {},
+               number(journal.bytes()));
+  scrape.gauge("shortener_click_journal_limit_bytes", "What the journal of clicks may take of its disk.", {},
+               number(journal.bytes_max()));
+  scrape.gauge("shortener_click_journal_waiting", "Clicks in the journal that the database does not have yet.", {},
                number(shipper.waiting()));
-  scrape.gauge("shortener_click_journal_oldest_seconds", "Age of the oldest of those; 0: there is none.", {},
+  scrape.gauge("shortener_click_journal_oldest_seconds",
+               "Age of the oldest click of the journal that the database does not have yet; 0: there is none.", {},
                age_of(shipper.oldest_ms()));
   scrape.counter("shortener_clicks_shipped_total", "Clicks sent to the workers' stream, repeats too.", {},
                  number(shipper.shipped()));
@@ -63,12 +66,13 @@ void collect_consumer(const ConsumerCounts& counts, Scrape& scrape) {
                number(counts.last_commit_ms.value()) / 1000);
   scrape.gauge("shortener_queue_length", "Entries in the stream, of up to some hundred clicks each.", {},
                number(counts.queue_entries.value()));
-  scrape.gauge("shortener_queue_pending", "Of those, what workers have taken.", {},
+  scrape.gauge("shortener_queue_pending", "Entries of the stream that workers have taken and not stored yet.", {},
                number(counts.queue_pending.value()));
   scrape.gauge("shortener_queue_clicks", "Clicks that instances wait for to be stored, wherever they are.", {},
                number(counts.waiting.value()));
-  scrape.gauge("shortener_queue_oldest_seconds", "Age of the oldest of those, or of the oldest entry; 0: none waits.",
-               {}, std::max(age_of(counts.queue_oldest_ms.value()), age_of(counts.waiting_oldest_ms.value())));
+  scrape.gauge("shortener_queue_oldest_seconds",
+               "Age of the oldest click that waits to be stored, or of the oldest entry; 0: none waits.", {},
+               std::max(age_of(counts.queue_oldest_ms.value()), age_of(counts.waiting_oldest_ms.value())));
   scrape.gauge("shortener_queue_paused", "1 where storing is paused: shortener queue resume.", {},
                number(counts.is_paused.value()));
   scrape.gauge("shortener_dlq_length", "Dead letters that wait for somebody: shortener dlq list.", {},

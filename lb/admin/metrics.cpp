@@ -171,7 +171,8 @@ void collect_access_log(Scrape& scrape, const AccessLog& log) {
   scrape.counter("lb_access_log_lines_total", "Lines handed to the access log.", {},
                  sum(channels, [](const AccessLogChannel& c) -> const Counter& { return c.lines; }));
   constexpr std::string_view kDropped = "lb_access_log_dropped_total";
-  constexpr std::string_view kHelp = "Lines that are missing there, by why: no room while it stood still, or an error.";
+  constexpr std::string_view kHelp =
+      "Lines that are missing in the access log, by why: no room while it stood still, or an error.";
   scrape.counter(kDropped, kHelp, {{"reason", "full"}},
                  sum(channels, [](const AccessLogChannel& c) -> const Counter& { return c.dropped; }));
   scrape.counter(kDropped, kHelp, {{"reason", "unwritten"}}, static_cast<double>(log.lost()));

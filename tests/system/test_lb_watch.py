@@ -92,6 +92,19 @@ def test_events_begin_with_the_states_and_tell_each_change(start_lb, upstream, w
     assert change["time"] >= first["time"] and change["time"].endswith("Z")
 
 
+def test_who_comes_when_all_others_have_left_is_told_as_well(start_lb, upstream, watch):
+    lb, _ = one(start_lb, upstream)
+    first = watch(lb)
+    eventually(lambda: first.events)
+    first.close()
+    for action in ("disable", "enable"):  # the stream is found to be broken, and ends
+        post(lb, f"/upstreams/default/one/{action}")
+    second = watch(lb)
+    eventually(lambda: second.events)
+    post(lb, "/upstreams/default/one/disable")
+    eventually(lambda: len(second.all("upstream state")) == 2)
+
+
 def test_events_tell_of_a_reload_and_of_the_end(start_lb, upstream, watch):
     lb, _ = one(start_lb, upstream)
     watcher = watch(lb)
@@ -107,14 +120,22 @@ def test_events_tell_of_a_reload_and_of_the_end(start_lb, upstream, watch):
 
 
 def test_who_watches_is_sent_to_the_process_that_takes_over(start_lb, upstream, watch):
-    lb, _ = one(start_lb, upstream)
-    watcher = watch(lb)
-    eventually(lambda: watcher.events)
+    release = []
+
+    def hold(connection):
+        eventually(lambda: release)
+        connection.sendall(response())
+    lb, server = one(start_lb, upstream, answer=lambda request: hold)
+    watcher, busy = watch(lb), Client(lb.public, 20)
+    busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    eventually(lambda: watcher.events and server.requests)
     old = lb.upgrade()
     eventually(lambda: watcher.is_over)
+    assert old.is_running(), "it has a request to end"
     again = watch(lb)
     eventually(lambda: again.all("upstream state"))
-    assert old.wait(30) == 0
+    release.append(True)
+    assert busy.response()[0] == 200 and old.wait(30) == 0
 
 
 def test_too_many_watchers_are_refused_and_who_left_makes_room(start_lb, upstream, watch):
