@@ -194,8 +194,8 @@ struct Settings {
   Address listen;
   Address admin;
   std::size_t recent_requests = 100;  // kept by each worker: of those that did not go well, and of the others; 0: none
-  std::string admin_token;  // wanted of whoever changes state, always off loopback; empty: none is configured
-  unsigned workers = 0;     // 0: one a core
+  std::string admin_token;            // wanted of whoever changes state, always off loopback; empty: none is configured
+  unsigned workers = 0;               // 0: one a core
   std::string log_level = "info";
   AccessLogSettings access_log;
   ShutdownSettings shutdown;
