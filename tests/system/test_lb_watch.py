@@ -97,7 +97,7 @@ def test_who_comes_when_all_others_have_left_is_told_as_well(start_lb, upstream,
     first = watch(lb)
     eventually(lambda: first.events)
     first.close()
-    for action in ("disable", "enable"):  # the stream is found to be broken, and ends
+    for action in ("disable", "enable") * 3:  # the stream is found to be broken, and ends
         post(lb, f"/upstreams/default/one/{action}")
     second = watch(lb)
     eventually(lambda: second.events)
@@ -211,6 +211,16 @@ def test_what_did_not_go_well_outlives_what_did_and_the_newest_come_first(start_
     assert [one["path"] for one in everything].count("/bad") == 1 and everything[-1]["path"] == "/bad"
     assert [one["path"] for one in requests(lb, "?troubled=1&limit=5")] == ["/bad"]
     assert requests(lb, "?limit=3") == everything[:3]
+
+
+def test_what_was_no_request_is_told_too_and_pushes_nothing_out(start_lb, upstream):
+    lb, _ = one(start_lb, upstream)
+    client = Client(lb.public)
+    assert client.send("GET nonsense\r\n\r\n").response()[0] == 400
+    client.close()
+    only, = requests(lb)
+    assert (only["outcome"], only["status"]) == ("refused", 400) and only["reason"] and only["why"] and "path" not in only
+    assert requests(lb, "?troubled=1") == []
 
 
 def test_a_question_that_is_not_understood_is_answered_400(start_lb, upstream):
