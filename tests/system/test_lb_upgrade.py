@@ -1,60 +1,18 @@
 """An upgrade: the binary that is there by now takes over what listens, and the old one drains; nobody notices."""
 import json
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
 import threading
-import urllib.request
 
-import pytest
 from stack.ports import free_port
 from stack.programs import built
 from system.upstream import Client, ask, eventually, response
 
 
-def is_running(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-class Next:
-    """The process that takes over."""
-
-    def __init__(self):
-        self.pids = []
-
-    def of(self, lb, process=None):
-        """Has `lb`, by now `process`, upgraded: the new pid."""
-        before = lb.process.log_text().count("info upgraded")
-        os.kill(process or lb.process.pid, signal.SIGUSR2)
-        eventually(lambda: lb.process.log_text().count("info upgraded") > before, seconds=30)
-        self.pids.append(int(re.findall(r"info upgraded pid=(\d+)", lb.process.log_text())[-1]))
-        return self.pids[-1]
-
-
-@pytest.fixture
-def upgraded():
-    following = Next()
-    yield following
-    for pid in following.pids:
-        if is_running(pid):
-            os.kill(pid, signal.SIGTERM)
-    for pid in following.pids:
-        eventually(lambda pid=pid: not is_running(pid), seconds=30)
-
-
-def admin(lb, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{lb.admin}{path}", timeout=5) as answer:
-        return answer.read().decode()
-
-
-def test_requests_under_way_end_and_the_new_process_serves_the_same_ports(start_lb, upstream, upgraded):
+def test_requests_under_way_end_and_the_new_process_serves_the_same_ports(start_lb, upstream):
     release = []
 
     def hold(connection):
@@ -66,18 +24,18 @@ def test_requests_under_way_end_and_the_new_process_serves_the_same_ports(start_
     assert idle.get()[2] == b"ok"
     client.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
     eventually(lambda: server.requests)
-    new = upgraded.of(lb)
-    assert ask(lb.public)[2] == b"ok" and lb.process.is_running()
+    old = lb.upgrade()
+    assert ask(lb.public)[2] == b"ok" and old.is_running()
     assert idle.get()[2] == b"ok" and fresh.get()[2] == b"ok", "who was connected has one more request"
-    assert json.loads(admin(lb, "/ledger"))["answered"] == 1, "the admin port is the new one's"
+    assert json.loads(lb.get_admin("/ledger"))["answered"] == 1, "the admin port is the new one's"
     release.append(True)
     status, fields, body = client.response()
     assert (status, body) == (200, b"held") and fields["connection"] == "close"
-    assert lb.process.wait(20) == 0 and is_running(new)
-    assert ask(lb.public)[2] == b"ok" and "ready" in admin(lb, "/readyz")
+    assert old.wait(20) == 0 and lb.process.is_running()
+    assert ask(lb.public)[2] == b"ok" and "ready" in lb.get_admin("/readyz")
 
 
-def test_nobody_notices_ten_upgrades_under_load(start_lb, upstream, upgraded):
+def test_nobody_notices_ten_upgrades_under_load(start_lb, upstream):
     server = upstream()
     lb = start_lb(f"workers: 2\nupstreams: ['{server.address}']\nhealth: {{uri: /health, interval: 50ms}}\n")
     wrong, answered, is_over = [], [], threading.Event()
@@ -93,9 +51,8 @@ def test_nobody_notices_ten_upgrades_under_load(start_lb, upstream, upgraded):
     for thread in threads:
         thread.start()
     try:
-        process = None
         for _ in range(10):
-            process = upgraded.of(lb, process)
+            lb.upgrade()
             before = len(answered)
             eventually(lambda: len(answered) >= before + 20 or wrong)
     finally:
