@@ -75,7 +75,8 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   if (path == "/events") return watch(request, responder);
   if (path == "/requests") return send_requests(request, std::move(responder));
   if (path == "/") {
-    return send_text(responder, 200, status_page(*snapshot_, health_), "text/html; charset=utf-8");
+    rates_.look(*snapshot_, loop_.now());
+    return send_text(responder, 200, status_page(*snapshot_, health_, rates_), "text/html; charset=utf-8");
   }
   // A std::function must be copyable, a Responder is not.
   auto kept = std::make_shared<Responder>(std::move(responder));

@@ -7,6 +7,7 @@
 #include "lb/admin/events.h"
 #include "lb/admin/guard.h"
 #include "lb/admin/metrics.h"
+#include "lb/admin/request_rates.h"
 #include "lb/admin/server_control.h"
 #include "lb/health/monitor.h"
 #include "lb/reload.h"
@@ -36,7 +37,8 @@ class AdminApi final : public HttpHandler {
   /// `snapshot` is the one in force, whichever that is.
   AdminApi(Loop& loop, Timeouts& timeouts, const std::shared_ptr<const Snapshot>& snapshot, HealthMonitor& health,
            const Registry& registry, Control control)
-      : snapshot_(snapshot),
+      : loop_(loop),
+        snapshot_(snapshot),
         health_(health),
         registry_(registry),
         control_(std::move(control)),
@@ -57,6 +59,7 @@ class AdminApi final : public HttpHandler {
   void set_log_level(const HttpRequest& request, Responder& responder);
   void reload(const HttpRequest& request, Responder responder);
 
+  Loop& loop_;
   const std::shared_ptr<const Snapshot>& snapshot_;
   const HealthMonitor& health_;
   const Registry& registry_;
@@ -64,6 +67,7 @@ class AdminApi final : public HttpHandler {
   AdminGuard guard_;
   ServerControl servers_;
   Events events_;
+  RequestRates rates_;
 };
 
 }  // namespace holdfast::lb

@@ -6,6 +6,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <optional>
 
 namespace holdfast::lb {
 namespace {
@@ -34,10 +35,15 @@ std::string time_of(std::chrono::system_clock::time_point at) {
 /// Zero drop as a number that one can read.
 std::string ledger(const ServerPool& pool) {
   const Ledger all = ledger_of(pool);
+  std::uint64_t retries = 0;
+  for (const auto& counters : pool.counters()) {
+    for (const Counter& one : counters->retries) retries += one.value();
+  }
   return fmt::format(
-      "<p class=\"ledger\">{} requests, {} cut, {} local errors, {} saved by retry, {} left by their client.</p>\n",
+      "<p class=\"ledger\">{} requests, {} cut, {} local errors, {} saved by retry ({} attempts repeated), {} left by "
+      "their client.</p>\n",
       grouped(all.started), grouped(all.of(Outcome::Cut)), grouped(all.of(Outcome::LocalError)), grouped(all.saved),
-      grouped(all.of(Outcome::ClientGone)));
+      grouped(retries), grouped(all.of(Outcome::ClientGone)));
 }
 
 std::string routes(const Settings& settings, std::string_view pool) {
@@ -48,13 +54,11 @@ std::string routes(const Settings& settings, std::string_view pool) {
   return list.empty() ? list : "<p class=\"why\">" + list + "</p>\n";
 }
 
-std::string server_row(const Server& server, const ServerHealth* health) {
-  std::uint64_t requests = 0;
+std::string server_row(const Server& server, const ServerHealth* health, std::optional<double> rate) {
   std::int64_t in_flight = 0;
   std::uint64_t failed = 0;
   HistogramSnapshot first_byte;
   for (const auto& counters : server.counters()) {
-    requests += counters->requests.value();
     in_flight += counters->in_flight.value();
     first_byte += counters->first_byte.snapshot();
     for (std::size_t i = 0; i < counters->attempts.size(); ++i) {
@@ -63,10 +67,11 @@ std::string server_row(const Server& server, const ServerHealth* health) {
   }
   return fmt::format(
       "<tr><td>{}</td><td class=\"state {}\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
-      "class=\"n\">{}</td>"
+      "class=\"n\">{}</td><td class=\"n\">{}</td>"
       "<td class=\"n\">{:.1f} ms</td><td class=\"why\">{}<br>since {}</td></tr>\n",
-      html(server.name()), state_name(server.state()), state_name(server.state()), grouped(requests), in_flight,
-      grouped(failed), first_byte.quantile(0.99) * 1e3, health == nullptr ? "" : html(health->reason()),
+      html(server.name()), state_name(server.state()), state_name(server.state()),
+      rate ? fmt::format("{:.0f}", *rate) : std::string("–"), grouped(requests_of(server)), in_flight, grouped(failed),
+      first_byte.quantile(0.99) * 1e3, health == nullptr ? "" : html(health->reason()),
       health == nullptr ? "" : time_of(health->since()));
 }
 
@@ -90,7 +95,7 @@ std::string transitions(const ServerPool& pool, const HealthMonitor& health) {
 
 }  // namespace
 
-std::string status_page(const Snapshot& snapshot, const HealthMonitor& health) {
+std::string status_page(const Snapshot& snapshot, const HealthMonitor& health, const RequestRates& rates) {
   std::string page = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"2\"><title>lb</title>"
@@ -101,10 +106,11 @@ std::string status_page(const Snapshot& snapshot, const HealthMonitor& health) {
     page += routes(snapshot.settings, pool->name());
     page += ledger(*pool);
     page +=
-        "<table><tr><th>Server</th><th>State</th><th class=\"n\">Requests</th><th class=\"n\">In flight</th>"
+        "<table><tr><th>Server</th><th>State</th><th class=\"n\">Requests/s</th><th class=\"n\">Requests</th><th "
+        "class=\"n\">In flight</th>"
         "<th class=\"n\">Failures</th><th class=\"n\">p99</th><th>Why</th></tr>\n";
     for (const auto& server : pool->servers()) {
-      if (server->is_known()) page += server_row(*server, health.of(*server));
+      if (server->is_known()) page += server_row(*server, health.of(*server), rates.of(*pool, *server));
     }
     page +=
         "</table>\n<h3>Changes of "

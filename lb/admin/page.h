@@ -2,6 +2,7 @@
 // Thread: control.
 #pragma once
 
+#include "lb/admin/request_rates.h"
 #include "lb/health/monitor.h"
 #include "lb/pool/snapshot.h"
 
@@ -9,6 +10,6 @@
 
 namespace holdfast::lb {
 
-std::string status_page(const Snapshot& snapshot, const HealthMonitor& health);
+std::string status_page(const Snapshot& snapshot, const HealthMonitor& health, const RequestRates& rates);
 
 }  // namespace holdfast::lb

@@ -1,5 +1,6 @@
 """lb knows how its servers are: probes, what clients suffer, and what the admin port tells of it."""
 import json
+import re
 import signal
 import threading
 import time
@@ -249,7 +250,10 @@ def test_the_admin_port_tells_everything(start_lb, upstream):
     status, fields, body = ask(lb.admin, "/")
     assert fields["content-type"].startswith("text/html")
     page = body.decode()
-    assert "one" in page and "healthy" in page and "3 requests, 0 cut, 0 local errors" in page
+    assert "one" in page and "healthy" in page and "3 requests, 0 cut, 0 local errors" in page and "(0 attempts repeated)" in page
+    rates = r'Requests/s</th>.*?<td class="n">(.*?)</td>'
+    assert re.search(rates, page, re.S).group(1) == "–", "one look tells no rate"
+    eventually(lambda: re.search(rates, ask(lb.admin, "/")[2].decode(), re.S).group(1).isdigit())
     assert b"uri: \"/health\"" in ask(lb.admin, "/config")[2]
     assert lb.get_admin("/debug/exchanges") == ""
     assert ask(lb.admin, "/nothing")[0] == 404
