@@ -25,16 +25,16 @@ bool is_same(std::string_view a, std::string_view b) {
 std::optional<AdminGuard::Refusal> AdminGuard::judge(const HttpRequest& request) const {
   const std::string_view host = request.head.host;
   if (is_local_ && !names_loopback(host)) {
-    return Refusal{403, "the Host of a change must be an address of loopback or localhost"};
+    return Refusal{403, "Host must be an address of loopback or localhost for this"};
   }
   if (const Field* origin = request.head.find("Origin")) {
     if (origin->value != "http://" + std::string(host) && origin->value != "https://" + std::string(host)) {
-      return Refusal{403, "a change is not taken from a page of another origin"};
+      return Refusal{403, "this is not taken from a page of another origin"};
     }
   }
   if (token_.empty()) {
     if (is_local_) return std::nullopt;
-    return Refusal{403, "off loopback nothing is changed without a token; configure admin.token"};
+    return Refusal{403, "off loopback this wants a token; configure admin.token"};
   }
   constexpr std::string_view kScheme = "Bearer ";
   const Field* given = request.head.find("Authorization");

@@ -1,4 +1,4 @@
-// Who may change state by the admin port.
+// Who may change state by the admin port, or be told of clients' requests.
 //
 // A page that a browser shows can send requests to loopback too: one that names another host (DNS rebinding) or comes
 // from another origin is refused. Off loopback, or where a token is configured, the token is wanted.
@@ -22,7 +22,7 @@ class AdminGuard {
 
   AdminGuard(const Address& listens, std::string token) : is_local_(listens.is_loopback()), token_(std::move(token)) {}
 
-  /// Judges a request that would change something; nothing where it may.
+  /// Judges a request that would change something, or tells of clients; nothing where it may.
   std::optional<Refusal> judge(const HttpRequest& request) const;
 
  private:

@@ -79,7 +79,9 @@ void describe(Keys& keys, AdminView& view) {
       [&view = view.settings.admin](std::string_view text) { return parse_listen(view, text); },
       [&view = view.settings.admin] { return view.is_set() ? view.text() : std::string(); });
   keys.add("token", view.settings.admin_token,
-           "wanted as 'Authorization: Bearer' of who changes state there; off loopback nobody may without")
+           "wanted as 'Authorization: Bearer' of who changes state there or asks for clients' requests; off loopback "
+           "nobody may "
+           "without")
       .env("LB_ADMIN_TOKEN")
       .secret();
   keys.add(
