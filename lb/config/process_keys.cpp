@@ -80,8 +80,7 @@ void describe(Keys& keys, AdminView& view) {
       [&view = view.settings.admin] { return view.is_set() ? view.text() : std::string(); });
   keys.add("token", view.settings.admin_token,
            "wanted as 'Authorization: Bearer' of who changes state there or asks for clients' requests; off loopback "
-           "nobody may "
-           "without")
+           "nobody may without")
       .env("LB_ADMIN_TOKEN")
       .secret();
   keys.add(
