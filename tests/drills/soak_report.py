@@ -36,7 +36,7 @@ def write(figures, folder=FOLDER):
         with open(path + ".md") as old:
             written = "".join(old.read().partition(BY_HAND)[1:])
     with open(path + ".md", "w") as out:
-        out.write(page(figures) + (f"\n{written}" if written else ""))
+        out.write(page(figures).rstrip("\n") + "\n" + (f"\n{written}" if written else ""))
     return path + ".md"
 
 
