@@ -166,7 +166,7 @@ def page(one, figures, course):
         parts.append("\n" + "".join(f"- {count} × {error}\n" for error, count in figures["errors"].items()))
     parts.append("\nThe clients' account, the primary's rows and lb's ledger agree to the last request.\n"
                  if not figures["disagreements"] else "\nThe accounts do not agree.\n")
-    parts.append(f"\n![Latency, answers, look-ups](chaos-{one.NAME}.svg)\n\n" + (TAKEN_ALONG if one.IS_OF_INSTANCES else "")
+    parts.append(f"\n![Latency, answers, look-ups](chaos-{one.NAME}.svg)\n\n" + (TAKEN_ALONG if one.IS_OF_INSTANCES and not one.IS_QUIET else "")
                  + "## What the stores had to do\n\n")
     parts.append(table(["", "look-ups a second at Redis", "at the replica", "at the primary", "cores: primary", "replica", "Redis"],
                        [[name, *(f"{row[tier]:.0f}" for tier in TIERS), *(f"{row['cpu ' + store]:.2f}" for store in
