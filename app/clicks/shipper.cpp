@@ -22,7 +22,9 @@ constexpr auto kReportEvery = 1s;
 constexpr auto kRedisRetry = 500ms;
 constexpr auto kFinish = 2s;
 constexpr auto kReportTimeout = 2s;
-constexpr auto kPrimaryRetry = 1s;
+/// Between two batches into the primary, and after one that failed: what comes meanwhile is stored together, so that a
+/// code that is followed often has its rows written once.
+constexpr auto kDirectEvery = 1s;
 
 constexpr const char* kReport =
     "SELECT instance, epoch, stored, is_paused FROM report_journal_v1($1::uuid, $2, $3::bigint, $4::bigint, "
@@ -99,6 +101,7 @@ void Shipper::run() {
   const auto until = Clock::now() + kFinish;
   do {
     next_report_ = Clock::now();
+    next_direct_ = {};
     turn();
     if (waiting() > 0) std::this_thread::sleep_for(50ms);
   } while (waiting() > 0 && Clock::now() < until && way() != Way::Stuck);
@@ -343,7 +346,8 @@ bool Shipper::send_entries() {
 }
 
 void Shipper::store_directly() {
-  if (Clock::now() < direct_retry_at_) return;
+  if (Clock::now() < next_direct_) return;
+  next_direct_ = Clock::now() + kDirectEvery;
   while (allowance_ > 0 && next_frame()) {
     Batch batch;
     while (batch.clicks().size() < kDirectClicks && next_frame()) {
@@ -353,7 +357,7 @@ void Shipper::store_directly() {
     IngestCounts counts;
     if (!ingest_.store(batch, counts)) {
       log::warn_limited("clicks cannot be stored", places_.primary.shown, {{"why", ingest_.why()}});
-      direct_retry_at_ = Clock::now() + kPrimaryRetry;
+      next_direct_ = Clock::now() + kDirectEvery;
       return send_again();
     }
     direct_.add(counts.stored);

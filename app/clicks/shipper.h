@@ -95,7 +95,7 @@ class Shipper {
   Clock::time_point redis_worked_at_ = Clock::now();
   bool is_refused_ = false;              // Redis is there, and did not take the last entries
   Clock::time_point stream_retry_at_{};  // then it is asked to once more
-  Clock::time_point direct_retry_at_{};
+  Clock::time_point next_direct_{};
   Clock::time_point next_report_{};
   Clock::time_point next_sync_{};
   Clock::time_point last_refill_ = Clock::now();
