@@ -63,7 +63,7 @@ def is_the_primarys_alone(entry, outages):
     """A write, or a link that was made so shortly before that perhaps only the primary has it: replication is asynchronous."""
     made = None if entry.wanted.is_post else entry.wanted.made
     return is_a_write_put_off(entry, outages) or made is not None and any(
-        is_put_off(entry, one) and 0 <= one.out.at - made <= UNSENT for one in outages)
+        is_put_off(entry, one) and one.out.at - UNSENT <= made <= one.back.at for one in outages)  # it dies a moment after out.at
 
 
 async def fail_over(scene, seconds):
