@@ -60,10 +60,11 @@ def is_a_write_put_off(entry, outages):
 
 
 def is_the_primarys_alone(entry, outages):
-    """A write, or a link that was made so shortly before that perhaps only the primary has it: replication is asynchronous."""
+    """A write, or a link that perhaps only the primary has: made so shortly before its end, since replication is asynchronous,
+    or when it was just back and not found again by all (docs/stores.md)."""
     made = None if entry.wanted.is_post else entry.wanted.made
     return is_a_write_put_off(entry, outages) or made is not None and any(
-        is_put_off(entry, one) and one.out.at - UNSENT <= made <= one.back.at for one in outages)  # it dies a moment after out.at
+        is_put_off(entry, one) and one.out.at - UNSENT <= made for one in outages)
 
 
 async def fail_over(scene, seconds):
@@ -109,8 +110,8 @@ ALL = (
     Reported("kill-replica", "kill -9 of the replica, started again later",
              NOBODY_NOTICES, "ReplicaDown", "kill -9 the replica's postmaster and its children", killed("replica")),
     Reported("kill-primary", "kill -9 of the primary, started again later",
-             "Links can be followed, but for one that was made in the last moment and had not come to the replica. It and writes "
-             "are answered 503 with Retry-After; nothing is lost or made twice.", "PrimaryDown",
+             "Links can be followed, but for one that was made in the last moment, or the first, and has not come to the replica. It "
+             "and writes are answered 503 with Retry-After; nothing is lost or made twice.", "PrimaryDown",
              "kill -9 the primary's postmaster and its children", killed("primary"), is_the_primarys_alone),
 )
 # On a system whose programs know both servers (Stack.fails_over), and that is nobody else's: roles are changed afterwards.

@@ -49,8 +49,10 @@ def test_a_link_of_the_last_moment_may_be_with_the_primary_alone():
     assert stores.is_the_primarys_alone(entry(told, is_post=False, made=9.5), [outage])
     assert not stores.is_a_write_put_off(entry(told, is_post=False, made=9.5), [outage])
     assert stores.is_the_primarys_alone(entry(told, is_post=False, made=10.01), [outage]), "it was about to be killed"
-    for made in (None, 8.5, 20.5):
+    assert stores.is_the_primarys_alone(entry(told, is_post=False, due=20.6, made=20.5), [outage]), "it is just back"
+    for made in (None, 8.5):
         assert not stores.is_the_primarys_alone(entry(told, is_post=False, made=made), [outage])
+    assert not stores.is_the_primarys_alone(entry(told, is_post=False, due=25.5, made=25.4), [outage])
     assert not stores.is_the_primarys_alone(entry("GET: status 404", is_post=False, status=404, made=9.5), [outage])
     assert stores.is_the_primarys_alone(entry(told.replace("GET", "POST")), [outage])
 
