@@ -1,4 +1,5 @@
 """A server process: started in a session of its own, known by pid and start time, ended by pid and nothing else."""
+import contextlib
 import os
 import pwd
 import re
@@ -191,8 +192,10 @@ class Process:
 
     def pause(self):
         """SIGSTOP, children too: it keeps its connections and answers nothing."""
-        for pid in [self.pid] + descendants(self.pid):
-            os.kill(pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
+        for pid in descendants(self.pid):
+            with contextlib.suppress(ProcessLookupError):  # a child may end meanwhile
+                os.kill(pid, signal.SIGSTOP)
 
     def resume(self):
         if not self.is_running():

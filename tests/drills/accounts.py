@@ -56,7 +56,7 @@ class LbAccount:
     def __init__(self, lb):
         self.lb = lb
         self.process = lb.process.pid
-        self.before = self._read()
+        self.before = self._settled(10)
         self.ended = len(lb.ledgers())
 
     def _read(self):
@@ -71,14 +71,18 @@ class LbAccount:
         counts["retried"] = int(self.lb.metric("lb_retries_total"))
         return counts
 
-    def read(self, seconds=10):
-        """The counts, once nothing is in flight."""
+    def _settled(self, seconds):
+        """What it has counted, once nothing is in flight: a client has its answer a moment before it counts as answered."""
         deadline = time.monotonic() + seconds
         while True:
             now = self._read()
             if now["in_flight"] == 0 or time.monotonic() > deadline:
-                break
+                return now
             time.sleep(0.05)
+
+    def read(self, seconds=10):
+        """The counts, once nothing is in flight."""
+        now = self._settled(seconds)
         if self.lb.process.pid != self.process:
             for ledger in self.lb.ledgers()[self.ended:]:
                 now.update(ledger)
