@@ -253,3 +253,26 @@ def test_the_books_agree_whatever_breaks(whole, fault):
     figures = drill.run(whole, drill.Options(rate=150, burst=10, hold=3, primary_away=3, faults=(fault,)))
     assert figures["held"], figures
     assert figures["answered"] > 100 and figures["failed"] == 0
+
+
+def test_what_a_batch_reads_does_not_grow_with_the_day(stack):
+    """Whatever the planner knows of click_daily: a new table, or one that has grown since it was analyzed, is no reason to walk over it."""
+    batch = """SELECT ingest_clicks_v1(array_agg(gen_random_uuid()), array_agg((extract(epoch FROM now()) * 1000)::bigint),
+        array_agg('reads{0}x' || i), array_agg('r' || i % 50 || '.example'), array_agg(1::smallint), array_agg(false), array_agg(0),
+        array_agg(''::text), array_fill(NULL::cidr, ARRAY[count(*)::integer]), '{{}}', '{{}}', '{{}}', '{{}}', '[]') FROM generate_series(1, {1}) AS i"""
+
+    def read():
+        stack.primary.sql("SELECT pg_stat_force_next_flush()")
+        return int(stack.primary.sql("SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_user_tables WHERE relname = 'click_daily'"))
+    stack.primary.sql("ALTER TABLE click_daily SET (autovacuum_enabled = off)")
+    try:
+        for number in range(8):
+            stack.primary.sql(batch.format(number, 2000))
+        before = read()
+        for number in range(8):
+            stack.primary.sql(batch.format(number, 50))
+        assert read() - before < 8 * 50 * 40, "a few rows for each code, of 32,000 that there are"
+    finally:
+        stack.primary.sql("ALTER TABLE click_daily RESET (autovacuum_enabled)")
+        for table in ("clicks", "link_visits", "click_quarters", "click_daily", "click_visitors"):
+            stack.primary.sql(f"DELETE FROM {table} WHERE code LIKE 'reads%x%'")
