@@ -55,15 +55,6 @@ async def remove_app(scene, seconds):
     await scene.mend(lb, "the instance given back to", lambda: reload(lb, whole))
 
 
-async def reload_again(scene, seconds):
-    end = time.monotonic() + seconds
-    while True:
-        await remove_app(scene, PAUSE)
-        if time.monotonic() >= end:
-            return
-        await asyncio.sleep(PAUSE)
-
-
 async def upgrade(scene, seconds):
     """Another lb serves; after so many seconds the end of the one before is waited for."""
     lb = scene.stack.lb
@@ -73,17 +64,21 @@ async def upgrade(scene, seconds):
     await scene.mend(lb, "wait for the end of the former", lambda: drains[0].wait(GRACE))
 
 
-async def upgrade_again(scene, seconds):
-    end = time.monotonic() + seconds
-    while True:
-        await upgrade(scene, PAUSE)
-        if time.monotonic() >= end:
-            return
+def again(act, pause):
+    """A break_it: one after the other, with `pause` seconds between them, until the time is over."""
+    async def break_it(scene, seconds):
+        end = time.monotonic() + seconds
+        while True:
+            await act(scene, PAUSE)
+            if time.monotonic() >= end:
+                return
+            await asyncio.sleep(pause)
+    return break_it
 
 
 ALL = (
     Reported("reload-lb", "lb reads its configuration anew each second; an instance leaves it and comes back", "Nothing fails.", None,
-             "kill -HUP of lb", reload_again, IS_QUIET=True, IS_OF_INSTANCES=True, BROKEN=30, SECONDS=3),
+             "kill -HUP of lb", again(remove_app, PAUSE), IS_QUIET=True, IS_OF_INSTANCES=True, BROKEN=30, SECONDS=3),
     Reported("upgrade-lb", "another lb takes over from the one that serves, again and again", "Nothing fails.", None,
-             "kill -USR2 of lb", upgrade_again, IS_QUIET=True, IS_OF_INSTANCES=True, BROKEN=30, SECONDS=3),
+             "kill -USR2 of lb", again(upgrade, 0), IS_QUIET=True, IS_OF_INSTANCES=True, BROKEN=30, SECONDS=3),
 )

@@ -45,36 +45,26 @@ class Fault:
         return f"{self.at:8.1f} s  {self.kind.name:<22} {self.seconds:5.1f} s"
 
 
-def of_lb(name, act_on, low, high, weight, **more):
-    """One of balancer.py's."""
+def broken_by(name, part, break_it, low, high, weight, **more):
+    """What a drill of its own does, as it is."""
     async def act(stage, seconds):
-        await act_on(stage.scene, seconds)
-    return Kind(name, LB, (low, high), weight, act, **more)
+        await break_it(stage.scene, seconds)
+    return Kind(name, part, (low, high), weight, act, **more)
 
 
 def instances(drill, low, high, weight, **more):
-    """One of the instances' drills, as it is."""
-    async def act(stage, seconds):
-        await drill.break_it(stage.scene, seconds)
-    return Kind(drill.NAME, APPS, (low, high), weight, act, **more)
+    return broken_by(drill.NAME, APPS, drill.break_it, low, high, weight, **more)
 
 
 def store(name, part, low, high, weight, **more):
-    """One of the stores' drills."""
     drill = next(one for one in stores.ALL if one.NAME == name)
-
-    async def act(stage, seconds):
-        await drill.break_it(stage.scene, seconds)
-    return Kind(name, part, (low, high), weight, act, **more)
+    return broken_by(name, part, drill.break_it, low, high, weight, **more)
 
 
 def hung(name, part, low, high, weight, **more):
     """SIGSTOP of a store, where no drill of its own does it."""
     what = stores.broken(part, "hang", lambda one, _: one.pause(), "go on", lambda one, _: one.resume())
-
-    async def act(stage, seconds):
-        await what(stage.scene, seconds)
-    return Kind(name, part, (low, high), weight, act, **more)
+    return broken_by(name, part, what, low, high, weight, **more)
 
 
 def of_clicks(name, method, part, low, high, weight, **more):
@@ -87,9 +77,9 @@ def of_clicks(name, method, part, low, high, weight, **more):
 AWAY = (history.PRIMARY_AWAY,)
 HANGS = (history.APP_HANGS,)
 KINDS = {kind.name: kind for kind in (
-    of_lb("reload-lb", balancer.change_policy, 0.5, 10, 2),
-    of_lb("remove-app", balancer.remove_app, 0.5, 8, 2, needs=(APPS,)),
-    of_lb("upgrade-lb", balancer.upgrade, 0, 1, 1),
+    broken_by("reload-lb", LB, balancer.change_policy, 0.5, 10, 2),
+    broken_by("remove-app", LB, balancer.remove_app, 0.5, 8, 2, needs=(APPS,)),
+    broken_by("upgrade-lb", LB, balancer.upgrade, 0, 1, 1),
     instances(kill_app, 1, 8, 4),
     instances(hang_app, 0.5, 8, 4, means=HANGS),
     instances(hang_kill_app, 0.5, 4, 2, means=HANGS),
