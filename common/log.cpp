@@ -2,9 +2,9 @@
 
 #include "common/escape.h"
 #include "common/repeat_limit.h"
+#include "common/time_text.h"
 #include "common/units.h"
 
-#include <fmt/chrono.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -84,12 +84,8 @@ Listener listener;                      // under it
 std::atomic<bool> has_listener{false};  // so that nobody waits where nobody listens
 
 void tell(std::string_view level, std::string_view event, std::span<const LogField> fields) {
-  const auto ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
-  const std::string json =
-      fmt::format(R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}",{}}})",
-                  fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000, level, json_of(event, fields));
+  const std::string json = R"({"time":")" + rfc3339(std::chrono::system_clock::now()) + R"(","level":")" +
+                           std::string(level) + "\"," + json_of(event, fields) + '}';
   const std::lock_guard lock(listener_mutex);
   if (listener) listener(event, json);
 }

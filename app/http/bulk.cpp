@@ -1,6 +1,6 @@
 #include "app/http/bulk.h"
 
-#include "app/links/time_text.h"
+#include "common/time_text.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,6 +1,6 @@
 #include "app/http/health.h"
 
-#include "app/links/time_text.h"
+#include "common/time_text.h"
 #include "common/version.h"
 
 #include <algorithm>

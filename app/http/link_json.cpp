@@ -1,8 +1,8 @@
 #include "app/http/link_json.h"
 
 #include "app/links/code.h"
-#include "app/links/time_text.h"
 #include "app/store/hashes.h"
+#include "common/time_text.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

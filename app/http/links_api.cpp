@@ -1,8 +1,8 @@
 #include "app/http/links_api.h"
 
 #include "app/http/bulk.h"
-#include "app/links/time_text.h"
 #include "app/store/hashes.h"
+#include "common/time_text.h"
 
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -2,7 +2,7 @@
 // what it shows.
 #include "app/http/links_api.h"
 #include "app/links/link.h"
-#include "app/links/time_text.h"
+#include "common/time_text.h"
 
 #include <algorithm>
 #include <array>

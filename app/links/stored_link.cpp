@@ -1,7 +1,7 @@
 #include "app/links/stored_link.h"
 
-#include "app/links/time_text.h"
 #include "app/store/number.h"
+#include "common/time_text.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,9 +1,9 @@
 #include "app/operate/dead_letters.h"
 
 #include "app/clicks/batch.h"
-#include "app/links/time_text.h"
 #include "app/operate/table.h"
 #include "common/escape.h"
+#include "common/time_text.h"
 
 #include <fcntl.h>
 #include <unistd.h>

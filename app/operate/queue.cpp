@@ -1,10 +1,10 @@
 #include "app/operate/queue.h"
 
 #include "app/clicks/batch.h"
-#include "app/links/time_text.h"
 #include "app/operate/queue_state.h"
 #include "app/operate/table.h"
 #include "common/escape.h"
+#include "common/time_text.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,5 @@
 #include "lb/admin/server_json.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <algorithm>
 
@@ -26,11 +25,6 @@ std::uint64_t failures(const Server& server) {
 }
 
 }  // namespace
-
-std::string rfc3339(std::chrono::system_clock::time_point at) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000);
-}
 
 Json server_json(const Server& server, const ServerHealth* health) {
   HistogramSnapshot first_byte;

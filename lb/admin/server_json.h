@@ -2,6 +2,7 @@
 // Thread: control.
 #pragma once
 
+#include "common/time_text.h"
 #include "lb/health/monitor.h"
 
 #include <chrono>
@@ -12,7 +13,6 @@ namespace holdfast::lb {
 
 using Json = nlohmann::ordered_json;
 
-std::string rfc3339(std::chrono::system_clock::time_point at);
 Json server_json(const Server& server, const ServerHealth* health);
 /// Why it is in its state, by which rule and numbers, what would change that, and what it gets of the traffic.
 Json explain_json(const ServerPool& pool, const Server& server, const ServerHealth& health);

@@ -1,10 +1,10 @@
-#include "app/links/time_text.h"
+#include "common/time_text.h"
 
 #include <charconv>
 #include <cstdio>
 #include <ctime>
 
-namespace holdfast::app {
+namespace holdfast {
 namespace {
 
 /// Takes `digits` digits off the front; -1 where they are not there.
@@ -77,4 +77,4 @@ std::optional<std::chrono::system_clock::time_point> parse_rfc3339(std::string_v
          std::chrono::seconds(second) + std::chrono::milliseconds(milliseconds);
 }
 
-}  // namespace holdfast::app
+}  // namespace holdfast

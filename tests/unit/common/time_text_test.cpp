@@ -1,8 +1,8 @@
-#include "app/links/time_text.h"
+#include "common/time_text.h"
 
 #include <doctest/doctest.h>
 
-using namespace holdfast::app;
+using namespace holdfast;
 
 TEST_CASE("a time is read in any offset and written in UTC with milliseconds") {
   const auto again = [](const char* text) { return rfc3339(parse_rfc3339(text).value()); };
