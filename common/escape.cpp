@@ -37,6 +37,16 @@ bool is_printable(std::uint32_t code) {
 
 }  // namespace
 
+std::size_t valid_utf8_bytes(std::string_view bytes) {
+  std::size_t valid = 0;
+  while (valid < bytes.size()) {
+    const Character character = decode(bytes.substr(valid));
+    if (character.bytes == 0) break;
+    valid += character.bytes;
+  }
+  return valid;
+}
+
 void append_escaped(std::string& out, std::string_view bytes, std::string_view marked) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   while (!bytes.empty()) {

@@ -78,7 +78,8 @@ class Reader {
   }
 
   void read_variable(Key& key, const std::string& value) {
-    if (const Wrong wrong = key.parse(value)) {
+    const bool is_utf8 = valid_utf8_bytes(value) == value.size();
+    if (const Wrong wrong = is_utf8 ? key.parse(value) : Wrong("a byte that is not UTF-8")) {
       tell("environment variable " + key.variable, "", said(key, value, *wrong), key.allowed);
     }
   }
@@ -333,6 +334,19 @@ std::optional<YAML::Mark> second_document(const std::string& text) {
   return documents.begins.back();
 }
 
+/// The first byte of `text` that no UTF-8 has, or a NUL. yaml-cpp keeps the first as it is but prints another character
+/// in its place, and takes a text with the second for UTF-16 or UTF-32.
+std::optional<YAML::Mark> not_utf8(const std::string& text) {
+  const std::size_t valid = std::min(valid_utf8_bytes(text), text.find('\0'));
+  if (valid >= text.size()) return std::nullopt;
+  const auto line_begin = text.rfind('\n', valid) + 1;  // 0 in the first line: npos + 1
+  YAML::Mark mark;
+  mark.pos = static_cast<int>(valid);
+  mark.line = static_cast<int>(std::count(text.begin(), text.begin() + mark.pos, '\n'));
+  mark.column = static_cast<int>(valid - line_begin);
+  return mark;
+}
+
 /// The whole of a file, or what is wrong with it. The size is counted as it is read: some files tell none.
 Wrong read_file(const std::string& file, std::string& text) {
   std::error_code problem;
@@ -353,6 +367,10 @@ Wrong read_file(const std::string& file, std::string& text) {
 
 std::vector<std::string> read_config_text(const std::string& name, const std::string& text, Keys& keys) {
   Reader reader(name);
+  if (const auto mark = not_utf8(text)) {
+    reader.fail_at(*mark, "a byte that is not UTF-8", "text in UTF-8, of which ASCII is a part");
+    return reader.take_errors();
+  }
   try {
     reader.read_map(YAML::Load(text), keys, "");
     if (const auto second = second_document(text)) reader.fail_at(*second, "a second document", "one in a file");

@@ -9,6 +9,7 @@
 
 using holdfast::append_escaped;
 using holdfast::escaped;
+using holdfast::valid_utf8_bytes;
 using namespace std::string_literals;
 
 TEST_CASE("readable text stays as it is, in any language") {
@@ -57,4 +58,11 @@ TEST_CASE("marked characters get a backslash") {
 TEST_CASE("what is too long is cut, and says so") {
   CHECK(escaped("abcdef", 6) == "abcdef");
   CHECK(escaped("abcdefg", 6) == "abcdef…");
+}
+
+TEST_CASE("valid UTF-8 is measured up to the first byte that is none") {
+  CHECK(valid_utf8_bytes("") == 0);
+  CHECK(valid_utf8_bytes("grüß €🙂\n\0"s) == "grüß €🙂\n\0"s.size());
+  CHECK(valid_utf8_bytes("ü\xc0\x8a") == 2);
+  CHECK(valid_utf8_bytes("a\xe2\x82") == 1);
 }

@@ -264,6 +264,22 @@ TEST_CASE("what is no YAML is told with its place") {
   }
 }
 
+TEST_CASE("a file that is not UTF-8 is an error at its first wrong byte") {
+  const std::string said = "a byte that is not UTF-8; allowed: text in UTF-8, of which ASCII is a part\n";
+  const std::vector<std::pair<std::string, std::string>> rows{
+      {"name: gr\xfc\xdf", "1:9"},                     // Latin-1
+      {"name: \xc0\x92", "1:7"},                       // overlong
+      {"level: 1\n# gr\xc3\xbc\xdf\nname: a", "2:7"},  // a comment, after a character of two bytes
+      {"\xff\xfel\0e\0"s, "1:1"},                      // UTF-16 with its mark
+      {"l\0e\0v\0e\0l\0"s, "1:2"},                     // and without
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.first);
+    CHECK(Read(row.first).all() == "c.yaml:" + row.second + ": " + said);
+  }
+  CHECK(Read("\xef\xbb\xbfurl: grüß €🙂\n").all().empty());
+}
+
 TEST_CASE("a second document in a file is not silently left out") {
   const Read read("level: 1\n---\nlevel: 2\n");
   CHECK(read.all() == "c.yaml:2:1: a second document; allowed: one in a file\n");
@@ -329,6 +345,12 @@ TEST_CASE("the environment outweighs the file, and its errors name the variable"
     const Variable variable("HOLDFAST_TEST_LEVEL", "eleven");
     CHECK(Read("").all() ==
           "environment variable HOLDFAST_TEST_LEVEL: 'eleven': not a whole number; allowed: a number, -1 to 9\n");
+  }
+  {
+    const Variable level("HOLDFAST_TEST_LEVEL", "\xc0\x92");
+    CHECK(Read("level: 1\n").all() ==
+          "environment variable HOLDFAST_TEST_LEVEL: '\\xc0\\x92': a byte that is not UTF-8; allowed: a number, -1 to "
+          "9\n");
   }
   {
     const Variable variable("HOLDFAST_TEST_LEVEL", "");  // as good as unset
