@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 
 import pytest
@@ -142,6 +143,22 @@ def test_without_redis_an_instance_stores_its_clicks_itself(whole, tmp_path):
         done = subprocess.run([built("shortener"), "worker"], capture_output=True, text=True, timeout=30,
                               env={**os.environ, **app.process.env})
         assert done.returncode == 1 and "REDIS_URL" in done.stderr
+
+
+def test_an_instance_that_stores_its_clicks_itself_does_so_once_a_second(whole, tmp_path):
+    """Each batch writes the sums of every code in it: ten small ones a second cost the primary as much as ten large ones."""
+    code = make(whole)
+    with instance(whole, tmp_path, REDIS_URL="") as app:
+        began = time.monotonic()
+        clicks = 0
+        while time.monotonic() - began < 3:
+            click(app.port, code)
+            clicks += 1
+            time.sleep(0.02)
+        counted(whole, code, clicks)
+        took = time.monotonic() - began
+        batches = int(whole.primary.sql(f"SELECT count(DISTINCT xmin::text) FROM clicks WHERE code = '{code}'"))
+        assert 2 <= batches <= took + 1, f"{batches} batches in {took:.1f} s"
 
 
 def test_a_full_journal_drops_its_oldest_counts_them_and_redirects_go_on(whole, tmp_path):
