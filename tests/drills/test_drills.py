@@ -98,11 +98,11 @@ def test_an_account_goes_over_upgrades_whose_ledgers_are_in_the_log(stack):
 
 def test_each_figure_of_a_ledger_in_the_log_is_taken_by_its_name():
     text = ('… info ledger pool=web what="1 requests, 0 cut, 0 local errors, 0 saved by retry" answered=1 in_flight=0\n'
-            '… info ledger pool=all what="9 requests, 4 cut, 3 local errors, 2 saved by retry" answered=1 client_aborted=1 '
+            '… info ledger pool=all what="9 requests, 4 cut, 3 local errors, 2 saved by retry" answered=1 client_gone=1 '
             'in_flight=0\n')
     lb = types.SimpleNamespace(process=types.SimpleNamespace(log_text=lambda: text))
     assert Lb.ledgers(lb) == [{"requests": 9, "cut": 4, "local_error": 3, "saved_by_retry": 2, "answered": 1,
-                               "client_aborted": 1, "in_flight": 0}]
+                               "client_gone": 1, "in_flight": 0}]
 
 
 @pytest.mark.parametrize("name", peers.PROGRAMS)
