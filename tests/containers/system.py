@@ -39,6 +39,9 @@ class Container:
     def exec(self, *command):
         return self.system.engine.docker("exec", self.id(), *command, seconds=60)
 
+    def log_text(self):
+        return run("sh", "-c", 'docker logs "$0" 2>&1', self.id(), env=self.system.engine.env)
+
     def kill(self):
         self.system.engine.docker("kill", self.id())
 
