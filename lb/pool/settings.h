@@ -98,7 +98,7 @@ struct UpstreamTimeouts {
 };
 
 struct ConnectionSettings {
-  std::size_t max_idle = 64;  // per worker and server
+  std::size_t max_idle = 1024;  // per worker and server
   milliseconds idle_timeout = 4s;
 };
 

@@ -24,6 +24,21 @@ def test_requests_go_round_and_connections_are_kept(start_lb, upstream):
         assert len(numbers) == 1, "each server was asked on one kept connection"
 
 
+def test_as_many_connections_are_kept_as_were_needed_at_a_time(start_lb, upstream):
+    """Else a busy lb would open one for each request."""
+    count = 150
+    all_there = threading.Barrier(count, timeout=20)
+    server = upstream(lambda request: all_there.wait() is not None and response())
+    lb = lb_for(start_lb, server, more="workers: 1\nconnections: {idle_timeout: 1m}\n")
+    clients = [Client(lb.public) for _ in range(count)]
+    for _ in range(2):
+        for client in clients:
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert [client.response()[0] for client in clients] == [200] * count
+    first, second = ({request.connection_number for request in server.requests[i:i + count]} for i in (0, count))
+    assert len(first) == count and second == first
+
+
 def test_weights_share_the_requests(start_lb, upstream):
     servers = [upstream(lambda request, n=n: response(body=b"%d" % n)) for n in range(2)]
     lb = start_lb(f"workers: 1\nupstreams: [{{address: '{servers[0].address}', weight: 3}}, '{servers[1].address}']\n")

@@ -39,7 +39,7 @@ TEST_CASE("with descriptors enough everybody gets what is configured") {
   const auto shares = share_descriptors(100'000, settings_with(10'000, 4), 2);
   REQUIRE(shares.has_value());
   CHECK(shares->clients == 10'000);
-  CHECK(shares->idle_each == 64);
+  CHECK(shares->idle_each == 1024);
   CHECK(shares->admin == 100);
 }
 
