@@ -348,12 +348,13 @@ bool Shipper::send_entries() {
 void Shipper::store_directly() {
   if (Clock::now() < next_direct_) return;
   next_direct_ = Clock::now() + kDirectEvery;
-  while (allowance_ > 0 && next_frame()) {
+  for (bool is_behind = true; is_behind && allowance_ > 0 && next_frame();) {
     Batch batch;
     while (batch.clicks().size() < kDirectClicks && next_frame()) {
       batch.add_records({.source = source_, .first = frame_.first, .count = frame_.count, .records = frame_.records});
       has_frame_ = false;
     }
+    is_behind = batch.clicks().size() >= kDirectClicks;  // what comes while this one is stored is for the next second
     IngestCounts counts;
     if (!ingest_.store(batch, counts)) {
       log::warn_limited("clicks cannot be stored", places_.primary.shown, {{"why", ingest_.why()}});
