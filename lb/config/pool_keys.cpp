@@ -210,8 +210,7 @@ void describe(Keys& keys, ResponseSettings& response) {
 void describe(Keys& keys, ConnectionSettings& connections) {
   keys.add("max_idle", connections.max_idle,
            "idle connections kept to each server by each worker, of those that were in use at once; fewer suit a "
-           "server with "
-           "a process for each connection",
+           "server with a process for each connection",
            std::size_t{0}, std::size_t{10'000});
   keys.add("idle_timeout", connections.idle_timeout, "an idle connection is closed after this", 1ms, 3'600'000ms);
 }

@@ -141,7 +141,7 @@ def set_row(stack, row, links):
 
 
 def find_way_of_clicks(stack):
-    """Without Redis an instance stores its clicks itself only when it has been away for half a minute: none are cheaper till then."""
+    """Until they are stored: without Redis that begins when it has been away for half a minute, and till then all else is cheaper."""
     for app in stack.apps:
         status = follow_once(f"http://127.0.0.1:{app.port}/bench000000000001")[0]
         assert status == 302, f"{app.process.name} answered {status}"
