@@ -212,8 +212,8 @@ def plan(figures):
         f"Plan the peak for {share_of_best(worst, rows)} of what was measured with both caches, or for less: at that rate neither Redis' "
         "death nor a restart of all instances at once is felt ([cache-cold.md](cache-cold.md), [chaos-redis.md](chaos-redis.md)).",
         "What Redis' death costs beside that is clicks: with Redis one worker stores them, batch after batch, and under load falls "
-        "behind; without it both instances store their own at once, side by side and in smaller batches, and the primary takes the cores "
-        "from those who answer.",
+        "behind; without it both instances store their own, once a second and side by side, and the primary takes the cores from "
+        "those who answer.",
         "On a machine with nothing else on it, and clients elsewhere, a core carries a million divided by \"the system, without clients\" "
         "of the table of costs. Which part to give more is in [scaling.md](../scaling.md).",
         "Clicks cost the primary more than redirects cost anybody: with the databases on machines of their own they are not in the "
