@@ -24,6 +24,8 @@ constexpr std::size_t kValuesMax = 4096;   // of a list of scalars
 constexpr std::size_t kErrorsMax = 100;    // told one by one; the others are counted
 constexpr std::size_t kWordBytesMax = 64;  // of a word that is no key of ours: told, and compared with ours
 
+constexpr std::string_view kNotUtf8 = "a byte that is not UTF-8";
+
 /// How many letters differ (Levenshtein).
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -79,7 +81,7 @@ class Reader {
 
   void read_variable(Key& key, const std::string& value) {
     const bool is_utf8 = valid_utf8_bytes(value) == value.size();
-    if (const Wrong wrong = is_utf8 ? key.parse(value) : Wrong("a byte that is not UTF-8")) {
+    if (const Wrong wrong = is_utf8 ? key.parse(value) : Wrong(kNotUtf8)) {
       tell("environment variable " + key.variable, "", said(key, value, *wrong), key.allowed);
     }
   }
@@ -368,7 +370,7 @@ Wrong read_file(const std::string& file, std::string& text) {
 std::vector<std::string> read_config_text(const std::string& name, const std::string& text, Keys& keys) {
   Reader reader(name);
   if (const auto mark = not_utf8(text)) {
-    reader.fail_at(*mark, "a byte that is not UTF-8", "text in UTF-8, of which ASCII is a part");
+    reader.fail_at(*mark, kNotUtf8, "text in UTF-8, of which ASCII is a part");
     return reader.take_errors();
   }
   try {
