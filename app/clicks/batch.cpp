@@ -1,5 +1,7 @@
 #include "app/clicks/batch.h"
 
+#include "common/json.h"
+
 #include <xxhash.h>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -186,7 +188,7 @@ std::vector<std::string> ingest_arguments(std::span<const BatchClick> clicks, st
                           &places.instances, &places.epochs, &places.firsts, &places.lasts}) {
     arguments.push_back(each->take());
   }
-  arguments.push_back(graves.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  arguments.push_back(json_text(graves));
   return arguments;
 }
 

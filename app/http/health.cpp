@@ -1,5 +1,6 @@
 #include "app/http/health.h"
 
+#include "common/json.h"
 #include "common/time_text.h"
 #include "common/version.h"
 
@@ -23,7 +24,7 @@ std::string health_json(const std::vector<const Dependency*>& dependencies, bool
     if (!each->is_up()) check["output"] = each->why();
     json["checks"][each->name()] = check;
   }
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 void HealthHandler::handle(Reply reply) const {

@@ -2,6 +2,7 @@
 
 #include "app/links/code.h"
 #include "app/store/hashes.h"
+#include "common/json.h"
 #include "common/time_text.h"
 
 #include <algorithm>
@@ -75,7 +76,7 @@ class Reader {
       wrong("validUntil", "it must be later than validSince");
     }
     if (!errors_.empty()) return tl::unexpected(std::move(errors_));
-    if (kind_ == LinkBody::Change) request_.columns = columns_.dump();
+    if (kind_ == LinkBody::Change) request_.columns = json_text(columns_);
     return std::move(request_);
   }
 
@@ -270,7 +271,7 @@ std::string link_json(const StoredLink& link, std::string_view base) {
   json["crawlable"] = link.is_crawlable;
   json["forwardQuery"] = link.forwards_query;
   json["redirectStatus"] = link.status;
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(json);
 }
 
 std::string etag_of(const StoredLink& link) { return "\"v" + std::to_string(link.version) + "\""; }

@@ -2,6 +2,7 @@
 
 #include "app/http/bulk.h"
 #include "app/store/hashes.h"
+#include "common/json.h"
 #include "common/time_text.h"
 
 #include <memory>
@@ -64,7 +65,7 @@ class LinksApi::Creating final : public CreateUser {
     if (outcome != Created::Fresh && outcome != Created::Replayed) return reply_.problem(problem_of(outcome));
     if (outcome == Created::Replayed) reply_.add("Idempotency-Replayed", "true");
     std::string location;
-    const Json json = Json::parse(body, nullptr, false);
+    const Json json = parse_json(body);
     if (json.is_object() && json.contains("shortUrl") && json["shortUrl"].is_string()) {
       location = json["shortUrl"].get<std::string>();
     }

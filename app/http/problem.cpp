@@ -1,6 +1,7 @@
 #include "app/http/problem.h"
 
 #include "common/html.h"
+#include "common/json.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -79,7 +80,7 @@ std::string problem_json(const Problem& problem, std::string_view base, std::str
       if (error.pointer.starts_with("#/")) json["invalidElements"].push_back(error.pointer.substr(2));
     }
   }
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 std::string problem_page(const Problem& problem) {

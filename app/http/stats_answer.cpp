@@ -3,6 +3,7 @@
 #include "app/http/csv.h"
 #include "app/store/number.h"
 #include "common/escape.h"
+#include "common/json.h"
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -98,20 +99,20 @@ std::string stats_json(std::string_view code, const StatsRequest& request, const
 
 std::string stats_csv(const StatsRequest& request, const PgAnswer& answer) {
   const Table table = table_of(request.by);
-  const auto rows = nlohmann::json::parse(answer.text(0, table.column), nullptr, false);
+  const auto rows = parse_json(answer.text(0, table.column));
   std::string out;
   if (request.by == StatsBy::Visitors) {
     append_csv_line(out, {"date", "estimate"});
     for (const auto& row : rows) {
-      append_csv_line(out, {row["date"].get_ref<const std::string&>(), row["estimate"].dump()});
+      append_csv_line(out, {row["date"].get_ref<const std::string&>(), json_text(row["estimate"])});
     }
     return out;
   }
   const bool is_time = request.by == StatsBy::Day || request.by == StatsBy::Hour;
   append_csv_line(out, {is_time ? table.member : name_of(request.by), "total", "nonBots", "bots"});
   for (const auto& row : rows) {
-    append_csv_line(out, {row[table.member].get_ref<const std::string&>(), row["total"].dump(), row["nonBots"].dump(),
-                          row["bots"].dump()});
+    append_csv_line(out, {row[table.member].get_ref<const std::string&>(), json_text(row["total"]),
+                          json_text(row["nonBots"]), json_text(row["bots"])});
   }
   return out;
 }

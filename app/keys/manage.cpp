@@ -2,6 +2,7 @@
 
 #include "app/store/hashes.h"
 #include "app/store/session.h"
+#include "common/json.h"
 #include "common/units.h"
 
 #include <functional>
@@ -29,7 +30,7 @@ std::string padded(std::string text, std::size_t width) {
   return text + "  ";
 }
 
-std::string quoted(std::string_view text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string quoted(std::string_view text) { return json_text(Json(text)); }
 
 }  // namespace
 
@@ -59,7 +60,7 @@ KeysOutput create_key(const PostgresDsn& dsn, const KeyWanted& wanted, bool as_j
                     {"name", wanted.name},
                     {"key", fresh.text},
                     {"expiresAt", expires.empty() ? Json(nullptr) : Json(expires)}};
-    return {.out = json.dump() + "\n", .wrong = {}};
+    return {.out = json_text(json) + "\n", .wrong = {}};
   });
 }
 
@@ -82,7 +83,7 @@ KeysOutput list_keys(const PostgresDsn& dsn, bool as_json) {
                        {"createdAt", rows->text(row, 3)},
                        {"expiresAt", rows->is_null(row, 4) ? Json(nullptr) : Json(rows->text(row, 4))}});
       }
-      return {.out = all.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", .wrong = {}};
+      return {.out = json_text(all) + "\n", .wrong = {}};
     }
     const auto line = [](std::initializer_list<std::string> words) {
       constexpr std::size_t kWidths[] = {8, 7, 16, 20, 20};

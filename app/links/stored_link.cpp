@@ -1,6 +1,7 @@
 #include "app/links/stored_link.h"
 
 #include "app/store/number.h"
+#include "common/json.h"
 #include "common/time_text.h"
 
 #include <nlohmann/json.hpp>
@@ -55,7 +56,7 @@ StoredLink read_link(const PgAnswer& answer, int row, int first) {
 
 std::vector<std::string> texts_of_json(std::string_view json) {
   std::vector<std::string> texts;
-  const Json parsed = Json::parse(json, nullptr, false);
+  const Json parsed = parse_json(json);
   if (!parsed.is_array()) return texts;
   for (const Json& each : parsed) {
     if (each.is_string()) texts.push_back(each.get<std::string>());
@@ -78,7 +79,7 @@ std::string record_of(const StoredLink& link) {
   record["redirect_status"] = link.status;
   record["created_at"] = link.created_at;
   record["owner"] = or_null(link.owner);
-  return record.dump();
+  return json_text(record);
 }
 
 }  // namespace holdfast::app

@@ -2,6 +2,7 @@
 
 #include "app/links/code.h"
 #include "app/store/breaker.h"
+#include "common/json.h"
 #include "common/log.h"
 
 #include <nlohmann/json.hpp>
@@ -169,7 +170,7 @@ void ManyLinks::add(NewLink link) {
     }
   }
   if (!links_.empty()) json_ += ',';
-  json_ += R"({"codes":)" + codes.dump() + R"(,"link":)" + record_of(link.link) + '}';
+  json_ += R"({"codes":)" + json_text(codes) + R"(,"link":)" + record_of(link.link) + '}';
   links_.push_back(std::move(link));
 }
 
@@ -190,7 +191,7 @@ void LinkWriter::on_answer(std::shared_ptr<CreationOfMany> creation, const PgAns
     counters_[AppCounter::IdempotencyMismatches].add();
     return fail(Created::KeyMismatch);
   }
-  const Json said = Json::parse(answer.text(0, 2), nullptr, false);
+  const Json said = parse_json(answer.text(0, 2));
   if (!said.is_object() || !said.contains("codes") || said["codes"].size() != creation->wanted.size()) {
     return fail(Created::Unavailable);
   }

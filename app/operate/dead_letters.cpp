@@ -3,6 +3,7 @@
 #include "app/clicks/batch.h"
 #include "app/operate/table.h"
 #include "common/escape.h"
+#include "common/json.h"
 #include "common/time_text.h"
 
 #include <fcntl.h>
@@ -89,9 +90,7 @@ Json as_json_object(const Rows& rows, int row) {
   return json;
 }
 
-std::string dumped(const Json& json, int indent = -1) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string line_of(const Json& json) { return json_text(json) + "\n"; }
 
 std::string letters(std::int64_t count) { return grouped(count) + (count == 1 ? " dead letter" : " dead letters"); }
 
@@ -187,7 +186,7 @@ CommandOutcome list_dead(const OperateSettings& settings, const DeadChoice& choi
   if (as_json) {
     Json list = Json::array();
     for (int row = 0; row < rows->count(); ++row) list.push_back(as_json_object(*rows, row));
-    return {.out = dumped({{"total", number_at(*all, 0, 0)}, {"deadLetters", list}}), .wrong = {}};
+    return {.out = line_of({{"total", number_at(*all, 0, 0)}, {"deadLetters", list}}), .wrong = {}};
   }
   if (rows->count() == 0) return none_found({});
   std::vector<std::vector<std::string>> table{{"ID", "FIRST SEEN", "TRIES", "KIND", "BYTES", "STATE", "REASON"}};
@@ -211,16 +210,16 @@ CommandOutcome show_dead(const OperateSettings& settings, const std::string& id,
   if (!rows) return not_tried(rows.error());
   if (rows->count() == 0) return none_found(choice);
   const Json json = as_json_object(*rows, 0);
-  if (as_json) return {.out = dumped(json), .wrong = {}};
+  if (as_json) return {.out = line_of(json), .wrong = {}};
   std::vector<std::vector<std::string>> table;
   for (const auto& [name, value] : json.items()) {
     if (name == "click") continue;
-    table.push_back({name, value.is_string() ? value.get<std::string>() : value.dump()});
+    table.push_back({name, value.is_string() ? value.get<std::string>() : json_text(value)});
   }
   if (!json.contains("click")) table.push_back({"click", "cannot be read"});
   const Json click = json.value("click", Json::object());
   for (const auto& [name, value] : click.items()) {
-    table.push_back({"click." + name, value.is_string() ? value.get<std::string>() : value.dump()});
+    table.push_back({"click." + name, value.is_string() ? value.get<std::string>() : json_text(value)});
   }
   return {.out = table_of(table), .wrong = {}};
 }
@@ -248,7 +247,7 @@ CommandOutcome requeue_dead(const OperateSettings& settings, const DeadChoice& c
   const auto [stored, was_there, failed, unreadable] = counts;
   const Ended ended = lost.empty() ? failed + unreadable == 0 ? Ended::Well : Ended::Partly : Ended::NotTried;
   if (as_json) {
-    return {.out = dumped(
+    return {.out = line_of(
                 {{"stored", stored}, {"storedBefore", was_there}, {"failedAgain", failed}, {"unreadable", unreadable}}),
             .wrong = lost,
             .ended = ended};
@@ -268,7 +267,7 @@ CommandOutcome export_dead(const OperateSettings& settings, const DeadChoice& ch
   const auto rows = session->run("SELECT " COLUMNS CHOSEN, chosen.values());
   if (!rows) return not_tried(rows.error());
   std::string lines;
-  for (int row = 0; row < rows->count(); ++row) lines += dumped(as_json_object(*rows, row));
+  for (int row = 0; row < rows->count(); ++row) lines += line_of(as_json_object(*rows, row));
   if (file == "-") return {.out = lines, .wrong = {}};
   if (std::string wrong = write_new(file, lines); !wrong.empty()) return not_tried(std::move(wrong));
   return {.out = letters(rows->count()) + " written to " + file + "; they are still in the queue\n", .wrong = {}};

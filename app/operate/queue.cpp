@@ -4,6 +4,7 @@
 #include "app/operate/queue_state.h"
 #include "app/operate/table.h"
 #include "common/escape.h"
+#include "common/json.h"
 #include "common/time_text.h"
 
 #include <cmath>
@@ -20,7 +21,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kProgram = "shortener queue";
 constexpr double kLateSeconds = 30;  // as the alert QueueBackedUp has it
 
-std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string line_of(const Json& json) { return json_text(json) + "\n"; }
 
 double rounded(double number) { return std::round(number * 10) / 10; }
 
@@ -226,7 +227,7 @@ CommandOutcome queue_status(const OperateSettings& settings, std::chrono::millis
   const bool is_redis_wanted = settings.redis.has_value();
   const bool is_blind = !seen.stored || (is_redis_wanted && !seen.stream);
   const Ended ended = is_blind ? Ended::NotTried : found.empty() ? Ended::Well : Ended::Partly;
-  return {.out = as_json ? dumped(status_json(seen, found)) : status_text(seen, found),
+  return {.out = as_json ? line_of(status_json(seen, found)) : status_text(seen, found),
           .wrong = is_blind || !as_json ? joined(seen.missing) : std::string(),
           .ended = ended};
 }
@@ -267,7 +268,7 @@ CommandOutcome queue_peek(const OperateSettings& settings, int count, bool as_js
                       {"device", cells[4]},
                       {"wrong", cells[5]}});
     }
-    return {.out = dumped(list), .wrong = {}};
+    return {.out = line_of(list), .wrong = {}};
   }
   if (table.size() == 1) return {.out = "the stream is empty\n", .wrong = {}};
   return {.out = table_of(table), .wrong = {}};

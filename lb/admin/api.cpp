@@ -1,5 +1,6 @@
 #include "lb/admin/api.h"
 
+#include "common/json.h"
 #include "common/log.h"
 #include "lb/admin/ledger_json.h"
 #include "lb/admin/page.h"
@@ -8,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace holdfast::lb {
@@ -70,7 +72,7 @@ void AdminApi::on_request(const HttpRequest& request, Responder responder) {
   if (path == "/metrics") return send_text(responder, 200, registry_.text(), Registry::kContentType);
   if (path == "/upstreams") return send_text(responder, 200, upstreams_json(), kJson);
   if (path == "/reverse_proxy/upstreams") return send_text(responder, 200, caddy_json(), kJson);
-  if (path == "/ledger") return send_text(responder, 200, print(ledger_json(*snapshot_)), kJson);
+  if (path == "/ledger") return send_text(responder, 200, pretty_json(ledger_json(*snapshot_)), kJson);
   if (path == "/config") return send_text(responder, 200, control_.config(), "application/yaml");
   if (path == "/events") return watch(request, responder);
   if (path == "/requests") return send_requests(request, std::move(responder));
@@ -125,7 +127,7 @@ void AdminApi::reload(const HttpRequest& request, Responder responder) {
     Json answer{{"reloaded", outcome.is_well() && !is_dry}, {"changes", std::move(changes)}};
     if (!outcome.warnings.empty()) answer["warnings"] = outcome.warnings;
     if (!outcome.is_well()) answer["errors"] = outcome.errors;
-    send_text(*kept, outcome.is_well() ? 200 : 422, print(answer), kJson);
+    send_text(*kept, outcome.is_well() ? 200 : 422, pretty_json(answer), kJson);
   });
   if (!has_begun) send_error(*kept, 503, "lb is starting or ending, or too many reloads wait already");
 }
@@ -147,7 +149,7 @@ std::string AdminApi::states_now() const {
                     {"server", one->server().name()},
                     {"to", state_name(one->server().state())},
                     {"why", one->reason()}};
-    events += event_text("upstream state", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    events += event_text("upstream state", json_text(json));
   }
   return events;
 }
@@ -164,17 +166,18 @@ std::string AdminApi::caddy_json() const {
                      {"healthy", server->state() == State::Healthy}});
     }
   }
-  return print(all);
+  return pretty_json(all);
 }
 
 void AdminApi::set_log_level(const HttpRequest& request, Responder& responder) {
   if (request.head.method != Method::Put) return send_error(responder, 405, "only PUT here", "PUT");
-  const Json body = Json::parse(request.body, nullptr, false);
+  const nlohmann::json body = parse_json(request.body);
   const bool is_well = body.is_object() && body.contains("level") && body["level"].is_string() &&
                        log::set_level(body["level"].get<std::string>());
   if (!is_well) return send_error(responder, 400, "send {\"level\": \"debug\", \"info\", \"warn\" or \"error\"}");
-  log::info("log level", {{"level", body["level"].get<std::string>()}});
-  send_text(responder, 200, print(body), kJson);
+  const std::string level = body["level"].get<std::string>();
+  log::info("log level", {{"level", level}});
+  send_text(responder, 200, pretty_json(Json{{"level", level}}), kJson);
 }
 
 std::string AdminApi::upstreams_json() const {
@@ -193,7 +196,7 @@ std::string AdminApi::upstreams_json() const {
                      {"policy", pool->settings().policy.text()},
                      {"upstreams", std::move(servers)}});
   }
-  return Json{{"pools", std::move(pools)}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return pretty_json(Json{{"pools", std::move(pools)}});
 }
 
 }  // namespace holdfast::lb

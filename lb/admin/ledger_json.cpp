@@ -2,6 +2,9 @@
 
 #include "lb/pool/ledger.h"
 
+#include <nlohmann/json.hpp>
+#include <string>
+
 namespace holdfast::lb {
 namespace {
 

@@ -1,8 +1,10 @@
 #include "lb/admin/server_control.h"
 
+#include "common/json.h"
 #include "common/units.h"
 
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace holdfast::lb {
@@ -37,7 +39,7 @@ std::string unescaped(std::string_view text) {
 
 void send_error(Responder& responder, int status, const std::string& why, std::string_view allow) {
   const Field fields[]{{"Cache-Control", "no-store", FieldId::Other}, {"Allow", allow, FieldId::Other}};
-  const std::string body = print(Json{{"error", why}});
+  const std::string body = pretty_json(Json{{"error", why}});
   responder.send({.status = status,
                   .content_type = "application/json",
                   .fields = {fields, allow.empty() ? 1U : 2U},
@@ -66,7 +68,7 @@ void ServerControl::on_request(const HttpRequest& request, std::string_view rest
   if (action.empty() || action == "explain") {
     if (!is_reading) return send_error(responder, 405, "only GET and HEAD here", "GET, HEAD");
     if (action.empty()) return send_server(responder, 200, *server);
-    const std::string body = print(explain_json(server->pool(), server->server(), *server));
+    const std::string body = pretty_json(explain_json(server->pool(), server->server(), *server));
     const Field no_store{"Cache-Control", "no-store", FieldId::Other};
     return responder.send({.content_type = "application/json", .fields = {&no_store, 1}, .body = body});
   }
@@ -89,7 +91,7 @@ void ServerControl::change(const HttpRequest& request, ServerHealth& server, std
 }
 
 void ServerControl::set_weight(const HttpRequest& request, ServerHealth& server, Responder responder) {
-  const Json body = Json::parse(request.body, nullptr, false);
+  const nlohmann::json body = parse_json(request.body);
   const bool is_well = body.is_object() && body.contains("weight") && body["weight"].is_number_unsigned() &&
                        body["weight"] >= 1 && body["weight"] <= 1000;
   if (!is_well) return send_error(responder, 400, "send {\"weight\": 1 to 1000}");
@@ -128,7 +130,7 @@ void ServerControl::look_at_drains() {
 }
 
 void ServerControl::send_server(Responder& responder, int status, const ServerHealth& server) const {
-  const std::string body = print(server_json(server.server(), &server));
+  const std::string body = pretty_json(server_json(server.server(), &server));
   const Field no_store{"Cache-Control", "no-store", FieldId::Other};
   responder.send({.status = status, .content_type = "application/json", .fields = {&no_store, 1}, .body = body});
 }

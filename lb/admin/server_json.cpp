@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace holdfast::lb {
 namespace {
@@ -56,8 +57,6 @@ Json server_json(const Server& server, const ServerHealth* health) {
   json["history"] = std::move(history);
   return json;
 }
-
-std::string print(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 Json explain_json(const ServerPool& pool, const Server& server, const ServerHealth& health) {
   const ServerFacts& facts = health.facts();

@@ -6,8 +6,7 @@
 #include "lb/health/monitor.h"
 
 #include <chrono>
-#include <nlohmann/json.hpp>
-#include <string>
+#include <nlohmann/json_fwd.hpp>
 
 namespace holdfast::lb {
 
@@ -16,7 +15,5 @@ using Json = nlohmann::ordered_json;
 Json server_json(const Server& server, const ServerHealth* health);
 /// Why it is in its state, by which rule and numbers, what would change that, and what it gets of the traffic.
 Json explain_json(const ServerPool& pool, const Server& server, const ServerHealth& health);
-/// Pretty, and never in want of valid UTF-8.
-std::string print(const Json& json);
 
 }  // namespace holdfast::lb

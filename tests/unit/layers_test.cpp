@@ -75,6 +75,7 @@ const std::vector<Room> kRooms{
     {"common/time_text", {}},
     {"common/escape", {}},
     {"common/html", {}},
+    {"common/json", {}},
     {"common/repeat_limit", {}},
     {"common/units", {}},
     {"common/assert", {}},
