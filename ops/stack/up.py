@@ -2,6 +2,7 @@
 import argparse
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,19 +73,43 @@ def already(running, first, options):
 
 
 def build(say):
-    say("building (a first time takes minutes)")
+    say("building lb and shortener (minutes at first, seconds later)")
     log = os.path.join(RUN, "build.log")
     with open(log, "wb") as out:
-        for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
+        for command in (["cmake", "--preset", "release"],
+                        ["cmake", "--build", "--preset", "release", "--target", "lb", "shortener"]):
             process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            progress = Progress(say)
             for line in process.stdout:
                 out.write(line)
-                if sys.stdout.isatty() and line.startswith(b"["):
-                    print("\r\033[K  " + line.decode(errors="replace").strip()[:100], end="", flush=True)
-            if sys.stdout.isatty():
-                print("\r\033[K", end="", flush=True)
+                progress.tell(line.decode(errors="replace").strip())
+            progress.end()
+            out.flush()
             if process.wait() != 0:
                 raise Failed(f"building failed; the end of {log}:\n{tail(log, 30)}")
+
+
+class Progress:
+    """How far a build is, from ninja's lines ("[12/185] Building ..."): on a terminal the line itself, else each tenth."""
+
+    def __init__(self, say):
+        self.say = say
+        self.tenth = 0
+
+    def tell(self, line):
+        found = re.match(r"\[(\d+)/(\d+)\]", line)
+        if found is None:
+            return
+        done, all_steps = int(found.group(1)), int(found.group(2))
+        if sys.stdout.isatty():
+            print("\r\033[K  " + line[:100], end="", flush=True)
+        elif all_steps >= 20 and 10 * done // all_steps > self.tenth:
+            self.tenth = 10 * done // all_steps
+            self.say(f"built {done} of {all_steps} files")
+
+    def end(self):
+        if sys.stdout.isatty():
+            print("\r\033[K", end="", flush=True)
 
 
 def say_up(stack, first):
