@@ -145,16 +145,25 @@ def test_the_queue_has_a_size_and_a_deadline(start_lb, upstream):
     assert len(server.requests) == 1
 
 
+STEP, STEP_SECONDS = 4, 0.05  # WaitQueue::kStep and kStepTime
+
+
 def test_the_first_server_back_is_not_buried(start_lb, upstream):
-    """All that waited is served, and no more than a few at a time until the first answer."""
-    at_once, most = [0], [0]
+    """All that waited is served: a few at first, then two for each answer, and more as time passes without one."""
+    answered, too_many = [], []
+    listening_since = time.monotonic()
 
     def answer(request):
+        # First the count, then what allows it, measured from before lb could connect: a busy machine only allows more.
+        count = len(server.requests)
+        steps = int((time.monotonic() - listening_since) / STEP_SECONDS)
+        # A step, and its double after each kStepTime, together; and one step more, as the state may change twice.
+        if count > STEP * 2 ** (steps + 1) + 2 * len(answered):
+            too_many.append(f"{count} requests after {steps} steps and {len(answered)} responses")
+
         def slowly(connection):
-            at_once[0] += 1
-            most[0] = max(most[0], at_once[0])
             time.sleep(0.04)
-            at_once[0] -= 1
+            answered.append(request)
             connection.sendall(response())
         return slowly
     server = Upstream(answer)
@@ -166,10 +175,10 @@ def test_the_first_server_back_is_not_buried(start_lb, upstream):
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         clients.append(client)
     eventually(lambda: lb.metric("lb_queue_length") == 60)
+    listening_since = time.monotonic()
     server.listen()
-    eventually(lambda: server.requests)
-    assert len(server.requests) <= 8
     assert [client.response()[0] for client in clients] == [200] * 60
+    assert not too_many, too_many
     server.close()
 
 
