@@ -56,7 +56,7 @@ def test_redis_is_used_as_the_user_and_in_the_database_that_its_url_names(whole,
     with instances(whole, tmp_path, REDIS_URL=url) as (app,):
         eventually(lambda: app.health()[1]["checks"]["redis"]["status"] == "pass", 10)
         code = call(app.port, "POST", "/api/v1/links", {"longUrl": "https://example.com/"})[2]["shortCode"]
-        assert redis.ask("SELECT 3", f"EXISTS holdfast:link::{code}") == ":1"
+        eventually(lambda: redis.ask("SELECT 3", f"EXISTS holdfast:link::{code}") == ":1", 10)  # after the response
         assert redis.ask("SELECT 0", f"EXISTS holdfast:link::{code}") == ":0"
         assert "p@ss" not in app.process.log_text() and "p%40ss" not in app.process.log_text()
         out, _, _ = shortener(whole, "check", REDIS_URL=url, LISTEN="127.0.0.1:0")
