@@ -3,7 +3,10 @@
 A server belongs to the test (or session) that started it, and is ended with it, by pid. When a test fails, the logs of
 its servers are shown.
 """
+import contextlib
+import ctypes
 import os
+import signal
 import sys
 import tempfile
 
@@ -12,10 +15,45 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "ops"), os.path.join(ROOT, "tests")]
 
-from stack.process import tail  # noqa: E402
-from stack.programs import Lb  # noqa: E402
-from stack.stack import PATIENT, Stack  # noqa: E402
+from parallel import pytest_collection_finish, pytest_configure_node, pytest_xdist_make_scheduler  # noqa: E402 F401
+from stack import patience  # noqa: E402
+from stack.process import descendants, tail  # noqa: E402
+from stack.programs import Lb, path_of  # noqa: E402
+from stack.stack import Stack, patient_timeouts  # noqa: E402
 from system.upstream import Upstream  # noqa: E402
+
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def is_worker(config):
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config):
+    """Processes that lose their parents become ours, so that pytest_unconfigure() finds them."""
+    if is_worker(config):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    if patience.NAME not in os.environ:
+        jobs = len(config.getoption("tx", [])) or 1
+        os.environ[patience.NAME] = str(patience.measure(path_of("lb"), jobs, os.cpu_count()))
+
+
+def pytest_sessionstart(session):
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"patience: {patience.factor():g} ({patience.NAME})")
+
+
+def pytest_unconfigure(config):
+    """Ends what an interrupted run, or a test that failed badly, has left."""
+    if is_worker(config):
+        return
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -36,7 +74,7 @@ def shared_stack():
     """The whole system, once for all tests; each test leaves it whole."""
     with tempfile.TemporaryDirectory(prefix="holdfast-test-") as folder:
         os.chmod(folder, 0o755)
-        stack = Stack(folder, is_durable=False, env=PATIENT).start()
+        stack = Stack(folder, is_durable=False, env=patient_timeouts()).start()
         yield stack
         stack.stop()
 

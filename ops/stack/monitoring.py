@@ -7,6 +7,7 @@ import shutil
 import urllib.request
 
 from . import alarms, ports
+from .patience import patient
 from .process import Failed, Process, own, wait_until
 from .programs import ROOT
 
@@ -15,7 +16,7 @@ PORTS = {"prometheus": 9090, "alertmanager": 9093, "alarms": 9095, "node": 9101}
 
 
 def get(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=patient(5)) as answer:
         return answer.read().decode()
 
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 
+from .patience import patient
+
 USER = "holdfast"
 
 
@@ -24,7 +26,8 @@ def tail(path, lines=15):
 
 
 def wait_until(condition, seconds, what):
-    """Waits until condition() is true and returns its value; Failed after `seconds`."""
+    """Waits until condition() is true and returns its value; Failed after `seconds`, or longer on a busy machine (patience.py)."""
+    seconds = patient(seconds)
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -64,9 +67,13 @@ def unprivileged_user():
     try:
         return pwd.getpwnam(USER)
     except KeyError:
-        subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", USER], check=True,
-                       capture_output=True)
+        # Fails harmlessly if another process makes it at the same time.
+        added = subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", USER],
+                               capture_output=True, text=True)
+    try:
         return pwd.getpwnam(USER)
+    except KeyError:
+        raise Failed(f"cannot add the system user {USER}: {added.stderr.strip()}") from None
 
 
 def as_user(user):
@@ -147,7 +154,7 @@ class Process:
         """Waits for its end and returns the exit code, where it is our child."""
         wait_until(lambda: not self.is_running(), seconds, f"{self.name} does not end")
         # A process whose first thread has ended is a zombie to the eye, and not yet one to wait() while others end.
-        return None if self.popen is None else self.popen.wait(seconds)
+        return None if self.popen is None else self.popen.wait(patient(seconds))
 
     def stop(self, number=signal.SIGTERM, seconds=15):
         """Asks it to end; kills it where it does not."""

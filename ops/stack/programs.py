@@ -7,14 +7,20 @@ import signal
 import urllib.error
 import urllib.request
 
+from .patience import patient
 from .process import Failed, Process, start_time, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def path_of(name):
+    """Where the program is built; HOLDFAST_BIN names another folder than the release's."""
+    return os.path.join(os.environ.get("HOLDFAST_BIN", os.path.join(ROOT, "build/release/bin")), name)
+
+
 def built(name):
-    """The program, as built; HOLDFAST_BIN names another folder than the release's."""
-    path = os.path.join(os.environ.get("HOLDFAST_BIN", os.path.join(ROOT, "build/release/bin")), name)
+    """The path of the program, which must have been built."""
+    path = path_of(name)
     if not os.access(path, os.X_OK):
         raise Failed(f"{path} is missing: build it with ./ops/test --build-only")
     return path
@@ -59,7 +65,7 @@ class Lb:
         return int(re.search(rf"listening name={name} address=\S*:(\d+)", self.process.log_text()).group(1))
 
     def get_admin(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=patient(5)) as answer:
             return answer.read().decode()
 
     def upstreams(self):
@@ -108,7 +114,7 @@ class Program:
         return self
 
     def metric(self, name, **labels):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=patient(5)) as answer:
             return sum_of_samples(answer.read().decode(), name, labels)
 
     def stop(self):
@@ -131,7 +137,7 @@ class Shortener(Program):
 
     def health(self):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=patient(5)) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())

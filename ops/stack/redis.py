@@ -3,6 +3,7 @@ import os
 import socket
 
 from . import ports
+from .patience import patient
 from .process import Process, wait_until
 
 
@@ -34,8 +35,7 @@ class Redis:
         """One command, of texts or bytes; its reply as it comes over the wire."""
         words = [word.encode() if isinstance(word, str) else word for word in words]
         request = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-        with socket.create_connection(("127.0.0.1", self.port), 2) as connection:
-            connection.settimeout(2)
+        with socket.create_connection(("127.0.0.1", self.port), patient(2)) as connection:
             connection.sendall(request)
             return connection.recv(65536).decode(errors="replace")
 

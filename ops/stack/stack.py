@@ -11,6 +11,7 @@ import urllib.request
 
 from . import ports
 from .monitoring import Monitoring
+from .patience import patient
 from .postgres import Postgres, make_pair
 from .process import Failed, Process, as_user, own, tail, unprivileged_user, wait_until
 from .programs import Lb, Shortener, Worker, built
@@ -34,10 +35,12 @@ pools:
 """
 
 
-# For tests and drills. Beside two databases, under a sanitizer, or on a machine that others use as well, a query may take
-# longer than it is given in production.
-PATIENT = {"DATABASE_TIMEOUT_REPLICA": "1s", "DATABASE_TIMEOUT_LOOKUP": "3s", "DATABASE_TIMEOUT_WRITE": "5s",
-           "REDIS_TIMEOUT_COMMAND": "200ms"}
+def patient_timeouts():
+    """Settings of the shortener for tests and drills, where two databases share the machine with what is tested: a query
+    may take longer than it is given in production."""
+    milliseconds = {"DATABASE_TIMEOUT_REPLICA": 500, "DATABASE_TIMEOUT_LOOKUP": 1500, "DATABASE_TIMEOUT_WRITE": 3000,
+                    "REDIS_TIMEOUT_COMMAND": 100}
+    return {name: f"{min(10_000, round(patient(value)))}ms" for name, value in milliseconds.items()}
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -48,7 +51,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 def follow_once(url):
     """Status and Location of a GET that is not followed."""
     try:
-        with urllib.request.build_opener(NoRedirect).open(url, timeout=5) as answer:
+        with urllib.request.build_opener(NoRedirect).open(url, timeout=patient(5)) as answer:
             return answer.status, answer.headers.get("Location")
     except urllib.error.HTTPError as error:
         return error.code, error.headers.get("Location")
@@ -60,7 +63,7 @@ def create_link(base, target, slug=None, headers=None):
     request = urllib.request.Request(f"{base}/api/v1/links", json.dumps(body).encode(),
                                      {"Content-Type": "application/json", **(headers or {})})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=patient(10)) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"{}")

@@ -13,7 +13,7 @@ import tempfile
 import pytest
 from stack.programs import ROOT
 from stack.process import as_user, wait_until
-from stack.stack import PATIENT, Stack, create_link, follow_once
+from stack.stack import Stack, create_link, follow_once, patient_timeouts
 
 from . import test_alerts
 
@@ -23,7 +23,7 @@ PAGES = sorted(glob.glob(os.path.join(ROOT, "docs/ops/*.md")))
 def system(**kind):
     folder = tempfile.TemporaryDirectory(prefix="holdfast-test-")
     os.chmod(folder.name, 0o755)
-    return folder, Stack(folder.name, is_durable=False, env=PATIENT, **kind).start()
+    return folder, Stack(folder.name, is_durable=False, env=patient_timeouts(), **kind).start()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from stack.process import Failed
-from stack.stack import PATIENT, Stack
+from stack.stack import Stack, patient_timeouts
 from stack.up import RUN, build
 
 from bench.app_parts import precedence
@@ -112,7 +112,7 @@ def counted(options):
 
 def measured(options):
     """On a system of its own, durable and with production's time-outs."""
-    with private_system(is_durable=True, patience={}) as stack:
+    with private_system(is_durable=True, is_patient=False) as stack:
         chosen = capacity.chosen(options)
         capacity.prepare(stack, chosen.links)
         figures = capacity.run(stack, chosen, say)
@@ -140,7 +140,7 @@ def reported(names, options, parser):
         parser.error(f"--report is for {', '.join(REPORTED)}; not {', '.join(unknown)}")
     held = True
     for one in (REPORTED[name] for name in names):
-        with private_system(is_durable=True, patience={}, with_monitoring=True, fails_over=True) as stack:
+        with private_system(is_durable=True, is_patient=False, with_monitoring=True, fails_over=True) as stack:
             say(f"\n{one.NAME}: {one.ABOUT}")
             chosen = dataclasses.replace(wanted(options), lead=chaos.LEAD, seconds=options.seconds or one.BROKEN)
             with precedence([os.getpid()], options.precedence):
@@ -175,14 +175,14 @@ def system():
 
 
 @contextlib.contextmanager
-def private_system(env=None, patience=PATIENT, **kind):
+def private_system(env=None, is_patient=True, **kind):
     """`kind` is what else a Stack is told."""
     os.makedirs(RUN, exist_ok=True)
     if "HOLDFAST_BIN" not in os.environ:  # which names programs that are built already
         build(say)
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-") as folder:
         os.chmod(folder, 0o755)
-        stack = Stack(folder, say=say, env={**patience, **(env or {})}, **{"is_durable": False, **kind}).start()
+        stack = Stack(folder, say=say, env={**(patient_timeouts() if is_patient else {}), **(env or {})}, **{"is_durable": False, **kind}).start()
         try:
             yield stack
         finally:

@@ -36,7 +36,7 @@ def run(options, private_system, say):
     chosen = soak.Options(options.minutes, options.rate, options.burst, options.links or soak.Options.links, options.seed,
                           (options.sabotage,) if options.sabotage else ())
     # With production's durability and time-outs: what is measured is to be published.
-    with private_system(is_durable=True, patience={}) as stack, precedence([os.getpid()], options.precedence):
+    with private_system(is_durable=True, is_patient=False) as stack, precedence([os.getpid()], options.precedence):
         figures = soak.run(stack, chosen, say=lambda text: say("  " + text))
     soak.show(figures, say)
     if options.json:

@@ -9,9 +9,10 @@ import socket
 import threading
 import time
 
+from stack.patience import patient
 from system.upstream import Client
 
-PATIENCE = 30  # seconds: every time-out of lb's is far shorter, so who waits for so long was forgotten
+HANG_SECONDS = patient(30)  # every timeout of lb is far shorter, so a client that waits for so long was forgotten
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: smuggled\r\n\r\n"
 STOLEN = b"HTTP/1.1 200 OK\r\nX-Echo: stolen\r\nX-Size: 0\r\nContent-Length: 0\r\n\r\n"
 GARBAGE = [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(64)), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -95,7 +96,7 @@ class ChaosServer:
             if not self.is_calm and dice.random() < 0.05:
                 reset(connection) if dice.random() < 0.5 else connection.close()
                 continue
-            connection.settimeout(PATIENCE)
+            connection.settimeout(HANG_SECONDS)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
@@ -292,7 +293,7 @@ class ChaosClient:
     def _connect(self, small):
         client = Client.__new__(Client)
         client.socket = socket.socket()
-        client.socket.settimeout(PATIENCE)
+        client.socket.settimeout(HANG_SECONDS)
         if small:
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         client.socket.bind((self.source, 0))

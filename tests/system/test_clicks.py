@@ -12,7 +12,7 @@ import pytest
 from drills import clicks as drill
 from stack import ports
 from stack.programs import Shortener, Worker, built
-from stack.stack import PATIENT, Stack, create_link, follow_once
+from stack.stack import Stack, create_link, follow_once, patient_timeouts
 from system.test_app_operation import get
 from system.upstream import Client, eventually
 
@@ -22,7 +22,7 @@ def clicks_stack():
     """A system of its own, whose time-outs are short, and whose Redis and primary may be killed."""
     with tempfile.TemporaryDirectory(prefix="holdfast-clicks-") as folder:
         os.chmod(folder, 0o755)
-        stack = Stack(folder, is_durable=False, env={**PATIENT, **drill.QUICK}).start()
+        stack = Stack(folder, is_durable=False, env={**patient_timeouts(), **drill.QUICK}).start()
         yield stack
         stack.stop()
 

@@ -8,7 +8,7 @@ from stack import ports
 from stack.postgres import DATABASE, ROLE, make_pair
 from stack.process import own, unprivileged_user
 from stack.programs import Shortener, built
-from stack.stack import PATIENT
+from stack.stack import patient_timeouts
 from system.test_api import call
 from system.upstream import eventually
 
@@ -27,7 +27,7 @@ def pair():
 @pytest.fixture
 def app(pair, tmp_path):
     primary, replica = pair
-    env = {**PATIENT, "API_AUTH": "open", "RATE_LIMIT_ADDRESS": "0", "DATABASE_REPLICA_URL": replica.url(),
+    env = {**patient_timeouts(), "API_AUTH": "open", "RATE_LIMIT_ADDRESS": "0", "DATABASE_REPLICA_URL": replica.url(),
            "DATABASE_URL": f"postgresql://{ROLE}:{primary.password}@127.0.0.1:{primary.port},127.0.0.1:{replica.port}/"
                            f"{DATABASE}"}
     subprocess.run([built("shortener"), "migrate"], env={**os.environ, **env}, check=True, capture_output=True, timeout=60)

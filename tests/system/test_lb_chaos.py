@@ -10,7 +10,7 @@ import threading
 import time
 
 from stack.process import tail
-from system.chaos import PATIENCE, ChaosClient, ChaosServer, Findings
+from system.chaos import HANG_SECONDS, ChaosClient, ChaosServer, Findings
 from system.upstream import ask, eventually
 
 CLIENTS = 64
@@ -49,7 +49,7 @@ def test_chaos_leaves_nothing_behind(start_lb):
             lb.get_admin(path)
         time.sleep(0.05)
     for thread in threads:
-        thread.join(2 * PATIENCE)
+        thread.join(2 * HANG_SECONDS)
     print(f"{sum(client.made for client in clients)} requests: {dict(sorted(findings.counts.items()))}")
     lb.process.must_run()
     assert not any(thread.is_alive() for thread in threads), "a client hangs"

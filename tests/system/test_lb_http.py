@@ -1,5 +1,6 @@
 """The battery of tests/system/http against lb: every case, and many of them byte by byte as well."""
 import pytest
+from stack.patience import patient
 from stack.programs import Lb
 from system.http import battery, requests, responses, smuggling
 
@@ -33,5 +34,5 @@ def test_the_battery_is_as_large_as_it_should_be():
 @pytest.mark.parametrize("case, split", RUNS, ids=[case.name + (", byte by byte" if split else "") for case, split in RUNS])
 def test_case(proxy, case, split):
     port, origin = proxy
-    happened = battery.run(case, port, origin, split, patience=10)
+    happened = battery.run(case, port, origin, split, patience=patient(10))
     assert happened is None, f"RFC {case.rfc}, {case.level}: {happened}; wanted {case.outcomes}"

@@ -18,7 +18,7 @@ def process(tmp_path):
 
     def start(name):
         one = Process(name, [sys.executable, os.path.join(os.path.dirname(__file__), "upstream.py"), name],
-                      str(tmp_path / f"{name}.log"))
+                      str(tmp_path / f"{name}.log"), env={"PYTHONPATH": os.pathsep.join(sys.path)})
         started.append(one.start())
         one.where = "127.0.0.1:" + one.wait_for_log(r"listening (\d+)").group(1)
         return one

@@ -3,6 +3,8 @@ import socket
 import threading
 import time
 
+from stack.patience import patient
+
 
 class Request:
     def __init__(self, head, body, connection_number):
@@ -187,10 +189,10 @@ class RawServer:
 
 
 class Client:
-    """A raw connection to lb."""
+    """A raw connection to lb. `timeout` is how long it may take on an idle machine."""
 
     def __init__(self, port, timeout=10):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.socket = socket.create_connection(("127.0.0.1", port), patient(timeout))
         self.stream = self.socket.makefile("rb")
 
     def send(self, data):
@@ -260,7 +262,7 @@ def ask(port, target="/", fields=(), timeout=10, host="test.example"):
 
 
 def eventually(condition, seconds=10, what="it does not come true"):
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while True:
         value = condition()
         if value:
