@@ -25,8 +25,8 @@ def shares_a_fixture(item):
 
 
 def plan(items):
-    """Shared fixtures first: they are expensive, so these units take longest."""
-    shared, single, alone = {}, [], []
+    """The units that take longest come first: tests that share a fixture, since such a fixture is expensive, and long ones."""
+    shared, long, short, alone = {}, [], [], []
     for item in items:
         needs_stack = "shared_stack" in item.fixturenames
         if item.get_closest_marker("alone"):
@@ -35,8 +35,8 @@ def plan(items):
             shared.setdefault(item.path, Unit([])).tests.append(item.nodeid)
             shared[item.path].needs_stack |= needs_stack
         else:
-            single.append(Unit([item.nodeid], needs_stack))
-    return {"units": [vars(unit) for unit in [*shared.values(), *single]], "alone": alone}
+            (long if item.get_closest_marker("long") else short).append(Unit([item.nodeid], needs_stack))
+    return {"units": [vars(unit) for unit in [*shared.values(), *long, *short]], "alone": alone}
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist tells the controller that the collection is finished

@@ -12,6 +12,7 @@ import time
 
 NAME = "HOLDFAST_TEST_PATIENCE"
 IDLE_SECONDS = 0.15  # what the work below takes on an idle machine
+MOST = 20  # a limit is still to fail within minutes
 SANITIZERS = {"libasan": 3, "libtsan": 6}  # how much slower a program is
 
 
@@ -24,11 +25,16 @@ def patient(seconds):
     return seconds * factor()
 
 
+def patient_ms(seconds):
+    """Returns the same limit as a duration in a configuration file."""
+    return f"{round(patient(seconds) * 1000)}ms"
+
+
 def measure(program, jobs, cores):
     """Returns the factor for tests of `program` of which `jobs` run at a time."""
     linked = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
     sanitizer = max([slower for name, slower in SANITIZERS.items() if name in linked], default=1)
-    return round(max(1, _work() / IDLE_SECONDS) * max(1, jobs / cores) * sanitizer, 1)
+    return min(MOST, round(max(1, _work() / IDLE_SECONDS) * max(1, jobs / cores / 2) * sanitizer, 1))
 
 
 def _work():

@@ -11,7 +11,7 @@ import urllib.request
 
 from . import ports
 from .monitoring import Monitoring
-from .patience import patient
+from .patience import patient, patient_ms
 from .postgres import Postgres, make_pair
 from .process import Failed, Process, as_user, own, tail, unprivileged_user, wait_until
 from .programs import Lb, Shortener, Worker, built
@@ -38,9 +38,8 @@ pools:
 def patient_timeouts():
     """Settings of the shortener for tests and drills, where two databases share the machine with what is tested: a query
     may take longer than it is given in production."""
-    milliseconds = {"DATABASE_TIMEOUT_REPLICA": 500, "DATABASE_TIMEOUT_LOOKUP": 1500, "DATABASE_TIMEOUT_WRITE": 3000,
-                    "REDIS_TIMEOUT_COMMAND": 100}
-    return {name: f"{min(10_000, round(patient(value)))}ms" for name, value in milliseconds.items()}
+    return {"DATABASE_TIMEOUT_REPLICA": patient_ms(0.5), "DATABASE_TIMEOUT_LOOKUP": patient_ms(1.5),
+            "DATABASE_TIMEOUT_WRITE": patient_ms(3), "REDIS_TIMEOUT_COMMAND": patient_ms(0.1)}
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -99,6 +99,7 @@ def test_the_commands_of_a_runbook_that_look_work(watched, page):
         run(watched, command)
 
 
+@pytest.mark.long
 def test_the_promotion_works_step_by_step_as_the_runbook_says():
     folder, stack = system(fails_over=True)
     with folder:

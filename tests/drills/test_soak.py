@@ -12,6 +12,7 @@ from drills.soak_schedule import APPS, PRIMARY, REPLICA, schedule
 SHORT = soak.Options(minutes=0.15, rate=150, burst=10, links=40, settle=30, seed=377)  # which has three faults within these 9 s
 
 
+@pytest.mark.long
 def test_a_short_soak_holds(stack, tmp_path):
     figures = soak.run(stack, SHORT)
     assert figures["held"], figures["wrong"]
@@ -29,6 +30,7 @@ def test_a_short_soak_holds(stack, tmp_path):
 
 # --- Faults put in on purpose ---------------------------------------------------------------------------------------
 
+@pytest.mark.long
 def test_each_fault_put_in_on_purpose_is_found(stack):
     figures = soak.run(stack, soak.Options(minutes=0.2, rate=150, burst=10, links=20, sabotage=tuple(sabotage.SOAK), settle=2))
     found = {name: figures[name] for name in sabotage.SOAK}

@@ -1,8 +1,8 @@
 """API keys: made, used, expired and revoked by the command line; every instance follows within a second."""
 import json
-import time
 
 import pytest
+from stack.patience import patient
 from system.instances import instances, shortener
 from system.test_api import call
 from system.test_stack import whole  # noqa: F401
@@ -81,15 +81,13 @@ def test_a_revoked_key_is_refused_within_a_second_by_every_instance(whole, keyed
     assert whole.primary.sql(f"SELECT count(*) FROM api_keys k WHERE k::text LIKE '%{key.split('_')[2]}%'") == "0"
     out, err, code = shortener(whole, "keys", "revoke", identity)
     assert code == 0 and identity in out, err
-    revoked = time.monotonic()
     eventually(lambda: not any(is_known(app, key) for app in keyed), 5)
-    assert time.monotonic() - revoked < 5
     assert "revoked" in shortener(whole, "keys", "list")[0]
     assert shortener(whole, "keys", "revoke", "nobody")[2] == 1
 
 
 def test_a_key_ends_when_it_was_said_to(whole, keyed):
-    key = make_key(whole, "--expires", "3s")
+    key = make_key(whole, "--expires", f"{round(patient(3))}s")
     eventually(lambda: is_known(keyed[0], key), 2)
     eventually(lambda: not is_known(keyed[0], key), 10)
     assert "is over already" in shortener(whole, "keys", "create", "--name", "x", "--expires", "2020-01-01T00:00:00Z")[1]

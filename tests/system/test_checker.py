@@ -30,6 +30,7 @@ def test_what_is_possible_follows_from_what_was_sent_and_told():
     assert history.possible([made, changed], 21.5, 21.6, lambda write: 1.0)["a"] == pytest.approx(0.5)
 
 
+@pytest.mark.long
 def test_a_random_history_with_faults_holds(stack):
     figures = checker.run(stack, 25, seed=None)
     assert figures["held"], "\n".join(figures["wrong"][:20] + [f"seed {figures['seed']}"])

@@ -40,6 +40,7 @@ def make(app, target, key=None):
     return call(app.port, "POST", "/api/v1/links", {"longUrl": target}, **({"Idempotency_Key": key} if key else {}))
 
 
+@pytest.mark.long
 def test_writes_go_on_at_the_promoted_replica_without_a_restart(pair, app):
     primary, replica = pair
     pid = app.process.pid

@@ -51,6 +51,7 @@ def paused(whole):  # noqa: F811
     whole.replica.resume_replay()
 
 
+@pytest.mark.long
 def test_a_scan_leaves_the_primary_under_its_rate_and_real_links_are_found(paused, tmp_path):
     settings = {"DATABASE_FALLBACK_RATE": str(RATE), "DATABASE_FALLBACK_BURST": str(BURST)}
     with instances(paused, tmp_path, **settings) as (app,), concurrent.futures.ThreadPoolExecutor(5) as pool:

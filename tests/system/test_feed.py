@@ -88,6 +88,7 @@ def replays(app):
     return app.metric("shortener_feed_replaying") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["its start", "the return of Redis"])
 def test_news_are_told_beside_the_past(whole, tmp_path, what):  # noqa: F811
     """What was changed in the last 26 hours is replayed after a start and when Redis is back; it does not stand before

@@ -68,6 +68,7 @@ def allow_replication(primary):
     primary.sql("SELECT pg_reload_conf()", "postgres")
 
 
+@pytest.mark.long
 def test_a_replica_waits_for_its_primary_follows_it_and_is_restarted_on_its_data(folder):
     path, user = folder
     primary = Postgres("primary", path, free_port(), "admin", user, path, is_durable=False)
@@ -117,6 +118,7 @@ def test_a_replica_waits_for_its_primary_follows_it_and_is_restarted_on_its_data
         primary.kill()
 
 
+@pytest.mark.long
 def test_a_copy_killed_halfway_is_made_again(folder):
     path, user = folder
     primary = Postgres("primary", path, free_port(), "admin", user, path, is_durable=False)

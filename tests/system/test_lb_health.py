@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from stack.patience import patient_ms
 from stack.ports import free_port
 from system.upstream import Client, Upstream, ask, eventually, response
 
@@ -297,7 +298,7 @@ def test_sigterm_drains_and_exits_0(start_lb, upstream):
         eventually(lambda: release)
         connection.sendall(response(body=b"whole"))
     server = upstream(lambda request: slow if request.target == "/slow" else response())
-    lb = start_lb(f"upstreams: ['{server.address}']\nshutdown: {{delay: 300ms, grace: 10s}}\n")
+    lb = start_lb(f"upstreams: ['{server.address}']\nshutdown: {{delay: {patient_ms(0.3)}, grace: {patient_ms(10)}}}\n")
     idle, busy = Client(lb.public), Client(lb.public)
     assert idle.get()[0] == 200
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")

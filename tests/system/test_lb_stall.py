@@ -9,6 +9,8 @@ from stack.process import Process
 from system.upstream import Client, ask, eventually, response
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+# Only the stall can tell that a server hangs: neither a probe by the clock nor a timeout comes in time.
+PATIENT = "health: {uri: /health, interval: 1h}\ntimeouts: {first_byte: 1h}\n"
 
 
 @pytest.fixture
@@ -31,8 +33,7 @@ def process(tmp_path):
 
 def test_a_stopped_server_is_out_by_its_silence_and_nobody_notices(start_lb, process):
     hung, well = process("hung"), process("well")
-    # Nothing but the stall can tell: the next probe by the clock is an hour away, a time-out 30 s.
-    lb = start_lb(f"upstreams: ['{hung.where}', '{well.where}']\nhealth: {{uri: /health, interval: 1h}}\n")
+    lb = start_lb(f"upstreams: ['{hung.where}', '{well.where}']\n{PATIENT}")
     is_over, statuses = threading.Event(), []
 
     def ask_on_and_on():
@@ -64,7 +65,7 @@ def test_a_stopped_server_is_out_by_its_silence_and_nobody_notices(start_lb, pro
 
 def test_one_request_at_a_stopped_server_is_rescued_while_nobody_else_asks(start_lb, process):
     hung, well = process("hung"), process("well")
-    lb = start_lb(f"workers: 1\nupstreams: ['{hung.where}', '{well.where}']\nhealth: {{uri: /health, interval: 1h}}\n")
+    lb = start_lb(f"workers: 1\nupstreams: ['{hung.where}', '{well.where}']\n{PATIENT}")
     hung.pause()
     assert {ask(lb.public)[2].split()[0] for _ in range(4)} == {b"well"}
     assert lb.states()[hung.where] == "unhealthy"
@@ -72,7 +73,7 @@ def test_one_request_at_a_stopped_server_is_rescued_while_nobody_else_asks(start
 
 def test_what_may_not_be_repeated_waits_for_the_stopped_server(start_lb, process):
     hung, well = process("hung"), process("well")
-    lb = start_lb(f"workers: 1\nupstreams: ['{hung.where}', '{well.where}']\npolicy: first\nhealth: {{uri: /health, interval: 1h}}\n")
+    lb = start_lb(f"workers: 1\nupstreams: ['{hung.where}', '{well.where}']\npolicy: first\n{PATIENT}")
     hung.pause()
     client = Client(lb.public).send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
     eventually(lambda: lb.states()[hung.where] == "unhealthy")

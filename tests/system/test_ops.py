@@ -36,6 +36,7 @@ def pids(clone):
         return [process["pid"] for process in json.load(state)["processes"].values()]
 
 
+@pytest.mark.long
 def test_up_twice_down_up_again_and_wipe(clone):
     code, out = run(clone, "up", "-d", "--no-build")
     assert code == 0, out
@@ -68,6 +69,7 @@ def test_up_twice_down_up_again_and_wipe(clone):
     assert run(clone, "down")[0] == 0, "nothing to stop is no error"
 
 
+@pytest.mark.long
 def test_with_monitoring_prometheus_reaches_every_part_and_all_of_it_ends_with_down(clone):
     shutil.copytree(os.path.join(ROOT, "config"), os.path.join(clone, "config"))
     code, out = run(clone, "up", "-d", "--no-build", "--with-monitoring")
@@ -89,6 +91,7 @@ def test_with_monitoring_prometheus_reaches_every_part_and_all_of_it_ends_with_d
     assert all(start_time(pid) is None for pid in begun)
 
 
+@pytest.mark.long
 def test_a_failure_names_its_step_shows_the_log_and_cleans_up(clone, tmp_path):
     binaries = tmp_path / "bin"
     binaries.mkdir()

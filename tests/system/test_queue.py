@@ -133,6 +133,7 @@ def length(redis, stream):
     return int(redis.command("XLEN", stream).strip()[1:])
 
 
+@pytest.mark.long
 def test_a_drain_waits_for_what_was_there_and_gives_up_in_time(whole, journals):
     one = str(uuid.uuid4())
     journals.report(one, waiting=3, oldest="now() - interval '3 s'")
@@ -161,6 +162,7 @@ def test_a_drain_waits_for_what_was_there_and_gives_up_in_time(whole, journals):
     assert code == 0 and out.startswith("empty after"), err
 
 
+@pytest.mark.long
 def test_upkeep_removes_what_is_old_and_nothing_else(whole, journals):
     sql = whole.primary.sql
     sql("DELETE FROM clicks_other")

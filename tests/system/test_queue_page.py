@@ -62,6 +62,7 @@ def broken(whole):
         whole.worker.start()
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_works_and_prints_what_it_shows(broken, tmp_path):
     env = {**os.environ, **broken.app_env(), "PATH": os.path.dirname(built("shortener")) + ":" + os.environ["PATH"]}
     workers = []
