@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 import yaml
+from stack.patience import patient
 from stack.programs import ROOT
 
 from . import cases, clicks_cases
@@ -93,7 +94,7 @@ def samples(text):
 
 
 def read(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=patient(5)) as answer:
         return answer.read().decode()
 
 
@@ -106,7 +107,7 @@ def shown(stack):
 
 
 def test_every_metric_and_every_label_that_an_alarm_reads_is_shown_by_a_program(stack):
-    urllib.request.urlopen(f"{stack.url()}/", timeout=5).close()
+    urllib.request.urlopen(f"{stack.url()}/", timeout=patient(5)).close()
     there = shown(stack)
     names = {name for name, _ in there}
     recorded = {rule["record"] for rule in rules() if "record" in rule}

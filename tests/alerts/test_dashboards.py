@@ -11,6 +11,7 @@ import urllib.request
 
 import pytest
 import yaml
+from stack.patience import patient
 from stack.programs import ROOT
 
 from .test_alerts import rules, selectors, shown
@@ -91,7 +92,7 @@ def test_prometheus_takes_every_question(tmp_path, path):
 
 @pytest.mark.parametrize("path", BOARDS, ids=os.path.basename)
 def test_every_metric_and_label_that_is_asked_for_is_shown_by_a_program(stack, path):
-    urllib.request.urlopen(f"{stack.url()}/", timeout=5).close()
+    urllib.request.urlopen(f"{stack.url()}/", timeout=patient(5)).close()
     there = shown(stack)
     labels_of = {}
     for name, labels in there:

@@ -22,6 +22,7 @@ import threading
 import time
 import uuid
 
+from stack.patience import patient
 from .history import BOUND, DELETED, OK, PENDING, UNKNOWN, Code, Faults, possible
 from .whole import make_whole, replay
 
@@ -42,7 +43,7 @@ class Http:
         for attempt in (1, 2):
             try:
                 if self.connection is None:
-                    self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+                    self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patient(15))
                 self.connection.request(method, path, text, fields)
                 answer = self.connection.getresponse()
                 answer.read()

@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 from stack import ports
+from stack.patience import patient
 from stack.programs import Shortener, built
 from system.instances import instances, shortener
 from system.test_api import call, create
@@ -17,7 +18,7 @@ from system.upstream import eventually
 
 def get(port, path):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=patient(5)) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

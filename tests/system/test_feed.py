@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from stack.patience import patient
 from stack.postgres import program
 from stack.stack import create_link, follow_once
 from system.instances import instances
@@ -18,7 +19,7 @@ def call(port, method, code, body=None):
                                      data=None if body is None else json.dumps(body).encode(),
                                      headers={"Content-Type": "application/json"} if body is not None else {})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=patient(10)) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code

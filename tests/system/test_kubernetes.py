@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 from stack import ports
+from stack.patience import patient
 from stack.process import Process, wait_until
 from system import kubernetes
 from system.kubernetes import Cluster, environment, pod
@@ -188,7 +189,7 @@ def get(port, path):
 
     def answer():
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=patient(5)) as response:
                 return response.status
         except urllib.error.HTTPError as error:
             return None if error.code == 503 else error.code

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+from stack.patience import patient
 from system.upstream import Client, RawServer, ask, eventually, response
 
 GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -20,7 +21,7 @@ def small_client(port, timeout=20):
     client = Client.__new__(Client)
     client.socket = socket.socket()
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    client.socket.settimeout(timeout)
+    client.socket.settimeout(patient(timeout))
     client.socket.connect(("127.0.0.1", port))
     client.stream = client.socket.makefile("rb", buffering=0)
     return client

@@ -7,6 +7,7 @@ import re
 import urllib.request
 
 from conftest import ROOT
+from stack.patience import patient
 from stack.stack import create_link, follow_once
 
 PAGE = os.path.join(ROOT, "docs", "metrics.md")
@@ -45,7 +46,7 @@ def test_the_page_has_every_metric(stack):
     programs = {"lb": stack.lb.admin, "shortener serve": stack.apps[0].port, "shortener worker": stack.worker.port}
     told = {}
     for name, port in programs.items():
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=patient(5)) as answer:
             told[name] = table(families(answer.read().decode()))
     with open(PAGE) as page:
         text = page.read()

@@ -9,6 +9,7 @@ import time
 import urllib.request
 
 import pytest
+from stack.patience import patient
 from stack.process import start_time
 from stack.programs import ROOT, built
 from stack.stack import create_link, follow_once
@@ -79,10 +80,10 @@ def test_with_monitoring_prometheus_reaches_every_part_and_all_of_it_ends_with_d
         assert f"PROMETHEUS={where}\n" in names.read()
     begun = pids(clone)
     assert len(begun) == 11 and "alarms.jsonl" in out
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patient(60)
     up = set()
     while up != {"lb", "app1", "app2", "worker", "prometheus", "alertmanager", "node"} and time.monotonic() < deadline:
-        with urllib.request.urlopen(f"{where}/api/v1/query?query=up==1", timeout=5) as answer:
+        with urllib.request.urlopen(f"{where}/api/v1/query?query=up==1", timeout=patient(5)) as answer:
             up = {one["metric"]["instance"] for one in json.loads(answer.read())["data"]["result"]}
         time.sleep(0.2)
     assert up == {"lb", "app1", "app2", "worker", "prometheus", "alertmanager", "node"}

@@ -7,6 +7,7 @@ import time
 import urllib.request
 
 import pytest
+from stack.patience import patient
 from stack.ports import free_port
 from stack.programs import Shortener, built
 from stack.stack import create_link, follow_once
@@ -257,7 +258,7 @@ def test_a_port_in_use_is_said_clearly(whole, tmp_path):
 
 
 def test_metrics_and_page(whole):
-    with urllib.request.urlopen(f"http://127.0.0.1:{whole.apps[0].port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{whole.apps[0].port}/metrics", timeout=patient(5)) as answer:
         text = answer.read().decode()
     assert "shortener_build_info" in text and "shortener_dependency_up" in text
     assert ask(whole.apps[0].port, "/")[0] == 200
