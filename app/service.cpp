@@ -180,8 +180,12 @@ void Service::look_at_stores() {
   // A primary that is away is still hoped for a moment: what came then would wait for it, and be refused.
   const bool is_primary_known =
       primary_.dependency().is_known() && (primary_.dependency().is_up() || !primary_.is_available());
+  // Until they are read, every key is refused.
+  const bool are_keys_known =
+      config_.api.auth == ApiAuth::Open || keys_.has_read() || (!primary_.is_available() && !replicas_.is_available());
   const bool are_known =
-      is_primary_known && (redis_ == nullptr || redis_->dependency().is_known()) &&
+      is_primary_known && are_keys_known && stats_.are_servers_known() &&
+      (redis_ == nullptr || redis_->dependency().is_known()) &&
       std::all_of(servers.begin(), servers.end(), [](const Postgres* each) { return each->dependency().is_known(); });
   if (!are_known && loop_.now() < waits_until_) return timeouts_first_word_.arm(first_word_, kFirstWordTick);
   std::exchange(on_stores_known_, nullptr)();

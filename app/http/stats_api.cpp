@@ -64,6 +64,10 @@ void StatsApi::start() {
   for (const auto& each : servers_) each->start();
 }
 
+bool StatsApi::are_servers_known() const {
+  return std::all_of(servers_.begin(), servers_.end(), [](const auto& each) { return each->dependency().is_known(); });
+}
+
 void StatsApi::handle(ApiCall call) {
   auto request = parse_stats(call.query, call.accept);
   call.reply.add("Vary", "Accept");

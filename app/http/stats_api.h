@@ -20,6 +20,8 @@ class StatsApi {
       : servers_(std::move(servers)), deadline_(deadline) {}
 
   void start();
+  /// Whether each server has been reached, or found to be away.
+  bool are_servers_known() const;
 
   void handle(ApiCall call);
 

@@ -37,6 +37,7 @@ class KeyRing {
           std::function<Postgres*()> elsewhere);
 
   void start();
+  bool has_read() const { return version_ != 0; }
   Judged judge(std::string_view key, std::chrono::system_clock::time_point now) const;
   std::size_t keys() const { return keys_.size(); }
 

@@ -6,21 +6,26 @@ import time
 
 from stack.ports import free_port
 from stack.programs import Shortener
-from system.upstream import Client, listen
+from stack.stack import create_link
+from system.instances import shortener
+from system.upstream import Client, ask, listen
 
 
 class Relay:
-    """In front of another port: each connection is taken at once, and begins to work `delay` seconds later; None: never."""
+    """In front of another port: each connection is taken at once, and begins to work `delay` seconds later; None: never.
+    The first `prompt` connections work at once. What is sent takes `latency` seconds each way."""
 
-    def __init__(self, port, delay):
-        self.target, self.delay = port, delay
+    def __init__(self, port, delay, prompt=0, latency=0):
+        self.target, self.delay, self.prompt, self.latency = port, delay, prompt, latency
         self.listener = listen(self._serve)
         self.port = self.listener.getsockname()[1]
 
     def _serve(self, connection):
-        if self.delay is None:
+        self.prompt -= 1
+        if self.prompt < 0 and self.delay is None:
             return self._hold(connection)
-        time.sleep(self.delay)
+        if self.prompt < 0:
+            time.sleep(self.delay)
         other = socket.create_connection(("127.0.0.1", self.target))
         threading.Thread(target=self._pipe, args=(other, connection), daemon=True).start()
         self._pipe(connection, other)
@@ -32,6 +37,7 @@ class Relay:
     def _pipe(self, source, sink):
         try:
             while data := source.recv(1 << 16):
+                time.sleep(self.latency)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
@@ -50,10 +56,10 @@ def post(port, target):
     return status
 
 
-def start_behind(stack, tmp_path, delay):
+def start_behind(stack, tmp_path, delay, prompt=0, latency=0, **settings):
     """An instance whose way to the primary is slow."""
-    relay = Relay(stack.primary.port, delay)
-    env = stack.app_env()
+    relay = Relay(stack.primary.port, delay, prompt, latency)
+    env = {**stack.app_env(), **settings}
     env["DATABASE_URL"] = env["DATABASE_URL"].replace(f":{stack.primary.port}/", f":{relay.port}/")
     return relay, Shortener("starting", str(tmp_path), free_port(), env).start()
 
@@ -62,6 +68,27 @@ def test_the_first_post_after_a_start_is_answered_however_long_the_primary_takes
     relay, app = start_behind(stack, tmp_path, 0.8)
     try:
         assert post(app.port, "https://example.com/first") == 201
+    finally:
+        app.stop()
+        relay.close()
+
+
+def test_statistics_are_not_refused_after_a_start_because_their_connection_is_late(stack, tmp_path):
+    code = create_link(stack.url(), "https://example.com/")[1]["shortCode"]
+    # The connections in their order: two for links, as writer and as reader, and one for the feed; then that for statistics.
+    relay, app = start_behind(stack, tmp_path, 0.8, prompt=3, DATABASE_CONNECTIONS="1", DATABASE_REPLICA_URL="")
+    try:
+        assert ask(app.port, f"/stats/{code}")[0] == 200
+    finally:
+        app.stop()
+        relay.close()
+
+
+def test_a_key_is_known_to_an_instance_that_has_just_started(stack, tmp_path):
+    key = shortener(stack, "keys", "create", "--name", "a test")[0].strip()
+    relay, app = start_behind(stack, tmp_path, 0, latency=0.1, API_AUTH="keys", DATABASE_REPLICA_URL="")
+    try:
+        assert ask(app.port, "/api/v1/links", [("X-Api-Key", key)])[0] == 200
     finally:
         app.stop()
         relay.close()
