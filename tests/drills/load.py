@@ -10,6 +10,8 @@ import socket
 import struct
 import time
 
+from stack.patience import patient
+
 # How a request ended, as its client saw it. lb's ledger has the same words, but for the first two.
 UNSENT = "unsent"  # no connection to the system
 CLOSED = "closed"  # the connection was closed without an answer
@@ -102,7 +104,7 @@ class Load:
         self.mix = mix
         self.rate = rate
         self.burst = burst
-        self.time_limit = time_limit
+        self.time_limit = patient(time_limit)
         self.told = told
         self.entries = []
         self.idle = []
