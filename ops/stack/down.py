@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from .stack import Stack
+from .stack import Stack, original_of
 from .up import RUN
 
 
@@ -19,7 +19,7 @@ def main():
     print("stopped " + ", ".join(ran) if ran else "nothing was running")
     if options.wipe:
         data = os.path.join(RUN, "data")
-        if os.path.islink(data):
+        if os.path.islink(data) and original_of(RUN) is None:
             shutil.rmtree(os.path.realpath(data), ignore_errors=True)
         shutil.rmtree(RUN, ignore_errors=True)
         print("the data is gone")

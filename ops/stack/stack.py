@@ -35,6 +35,9 @@ pools:
 """
 
 
+HOME = "checkout"  # the file that tells a system's folder from a copy of it: it has the folder's path
+
+
 def patient_timeouts():
     """Settings of the shortener for tests and drills, where two databases share the machine with what is tested: a query
     may take longer than it is given in production."""
@@ -66,6 +69,18 @@ def create_link(base, target, slug=None, headers=None):
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"{}")
+
+
+def original_of(folder):
+    """The folder of which `folder` is a copy; None if it is none. Of a checkout that was moved nothing is left behind."""
+    try:
+        with open(os.path.join(folder, HOME)) as kept:
+            home = kept.read()
+        return None if os.path.samefile(home, folder) else home
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError:
+        return home
 
 
 class Stack:
@@ -107,6 +122,8 @@ class Stack:
             os.makedirs(folder, exist_ok=True)
         for folder in (self.logs, self.data):
             own(folder, self.user)
+        with open(os.path.join(self.folder, HOME), "w") as out:
+            out.write(self.folder)
         secret = os.path.join(self.folder, "password")
         if not os.path.exists(secret):
             with open(os.open(secret, os.O_CREAT | os.O_WRONLY, 0o600), "w") as out:
@@ -117,13 +134,14 @@ class Stack:
     def _data_folder(self):
         """Under the folder, or where its owner can reach it: a checkout below /root is closed to all others."""
         inside = os.path.join(self.folder, "data")
+        if os.path.islink(inside):
+            return os.readlink(inside)  # a checkout that was moved goes on with it
         if self.user is None or self._can_reach(os.path.dirname(self.folder)):
             return inside
         outside = "/var/lib/holdfast" + self.folder.replace("/", "-")
         self.say(f"{self.user.pw_name} cannot reach {self.folder}: data and programs are in {outside}")
-        if not os.path.islink(inside):
-            os.makedirs(self.folder, exist_ok=True)
-            os.symlink(outside, inside)
+        os.makedirs(self.folder, exist_ok=True)
+        os.symlink(outside, inside)
         return outside
 
     def _can_reach(self, path):
@@ -223,7 +241,7 @@ class Stack:
 
     def save(self):
         path = os.path.join(self.folder, "state.json")
-        state = {"public": self.lb.public, "admin": self.lb.admin, "env": self.env, "data": self.data,
+        state = {"public": self.lb.public, "admin": self.lb.admin, "env": self.env,
                  "ports": {"primary": self.primary.port, "replica": self.replica.port, "redis": self.redis.port,
                            "worker": self.worker.port, "apps": [app.port for app in self.apps],
                            "monitoring": self.monitoring.numbers if self.monitoring else None},
@@ -246,7 +264,9 @@ class Stack:
 
     @classmethod
     def load(cls, folder):
-        """The system that ops/up left running under `folder`; None where there is none."""
+        """The system that ops/up left running under `folder`; None if there is none, or if it belongs to another checkout."""
+        if original_of(folder) is not None:
+            return None
         stack = cls(folder)
         try:
             with open(os.path.join(stack.folder, "state.json")) as saved:
@@ -255,7 +275,7 @@ class Stack:
             return None
         stack.user = unprivileged_user()
         stack.logs = os.path.join(stack.folder, "log")
-        stack.data = state["data"]
+        stack.data = os.path.realpath(os.path.join(stack.folder, "data"))
         stack.env = state["env"]
         with open(os.path.join(stack.folder, "password")) as kept:
             stack.password = kept.read().strip()

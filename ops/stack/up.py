@@ -6,11 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from .process import Failed, tail
 from .programs import ROOT
-from .stack import Stack, measure
+from .stack import Stack, measure, original_of
 
 RUN = os.path.join(ROOT, ".run")
 
@@ -34,6 +35,9 @@ def main():
             return already(running, "It is up already, in another terminal:", options)
         sys.exit("ops/up: another ops/up or ops/down is at work in this checkout")
 
+    if (original := original_of(RUN)) is not None:
+        print(f"This checkout is a copy. What came with it in .run/ belongs to {original}, and is now in .run/copied/.")
+        set_aside(RUN)
     running = Stack.load(RUN)
     if running is not None and running.is_up():
         return already(running, "It is up already:", options)
@@ -65,6 +69,14 @@ def main():
     return stay(stack)
 
 
+def set_aside(folder):
+    """Moves everything in `folder`, except the lock that this process holds, into `copied` inside it."""
+    aside = tempfile.mkdtemp(dir=folder)
+    for name in set(os.listdir(folder)) - {"lock", os.path.basename(aside)}:
+        os.rename(os.path.join(folder, name), os.path.join(aside, name))
+    os.rename(aside, os.path.join(folder, "copied"))
+
+
 def already(running, first, options):
     say_up(running, first)
     if options.with_monitoring and not running.monitoring:
@@ -75,8 +87,8 @@ def already(running, first, options):
 def build(say):
     say("building lb and shortener (minutes at first, seconds later)")
     log = os.path.join(RUN, "build.log")
-    with open(log, "wb") as out:
-        for command in (["cmake", "--preset", "release"],
+    with open(log, "wb", buffering=0) as out:
+        for command in ([os.path.join(ROOT, "ops/configure"), "release"],
                         ["cmake", "--build", "--preset", "release", "--target", "lb", "shortener"]):
             process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             progress = Progress(say)
@@ -84,7 +96,6 @@ def build(say):
                 out.write(line)
                 progress.tell(line.decode(errors="replace").strip())
             progress.end()
-            out.flush()
             if process.wait() != 0:
                 raise Failed(f"building failed; the end of {log}:\n{tail(log, 30)}")
 
