@@ -3,8 +3,9 @@ import os
 import shutil
 
 import pytest
+from stack.programs import ROOT
 
-WEB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "web")
+WEB = os.path.join(ROOT, "tests", "web")
 
 
 def modules(package):

@@ -1,4 +1,5 @@
 """`cmake --install` into a clean root, and the README's way from there to lb in front of a service."""
+import filecmp
 import json
 import os
 import re
@@ -82,7 +83,9 @@ def test_every_example_passes_the_check_of_its_installed_program(tmp_path):
     for program, check in CHECKS:
         code, output = run(prefix / "bin" / program, *check, cwd=prefix / EXAMPLES)
         assert code == 0, output
-    assert {check[-1] for _, check in CHECKS} == set(os.listdir(prefix / EXAMPLES))
+    examples = {check[-1] for _, check in CHECKS}
+    assert examples == set(os.listdir(prefix / EXAMPLES))
+    assert all(filecmp.cmp(prefix / EXAMPLES / name, os.path.join(ROOT, "config", name), shallow=False) for name in examples)
 
 
 @pytest.fixture
