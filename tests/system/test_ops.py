@@ -130,7 +130,7 @@ def copy(clone):
     os.chmod(path, 0o755)
 
     def make():
-        subprocess.run(["cp", "-r", clone + "/.", path], check=True)
+        subprocess.run(["cp", "-r", clone + "/.", path], capture_output=True)  # files of a running database may vanish meanwhile
         return path
 
     yield make
