@@ -13,6 +13,7 @@ from stack.patience import patient
 from stack.process import start_time
 from stack.programs import ROOT, built
 from stack.stack import create_link, follow_once
+from stack.up import Progress
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def clone():
 
 
 def run(clone, script, *arguments, binaries=None):
-    done = subprocess.run([os.path.join(clone, "ops", script), *arguments], capture_output=True, text=True, timeout=120,
+    done = subprocess.run([os.path.join(clone, "ops", script), *arguments], capture_output=True, text=True, timeout=patient(120),
                           env={**os.environ, "HOLDFAST_BIN": binaries or os.path.dirname(built("lb"))})
     return done.returncode, done.stdout + done.stderr
 
@@ -229,3 +230,21 @@ def test_help_everywhere():
     for script in ("up", "down", "test", "configure", "drill", "install", "check-debian13"):
         done = subprocess.run([os.path.join(ROOT, "ops", script), "--help"], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and len(done.stdout) > 60, (script, done)
+
+
+def test_a_build_says_each_tenth_of_its_files_if_output_is_no_terminal():
+    said = []
+    progress = Progress(said.append)
+    for line in ["Re-checking globbed directories...", *(f"[{done}/185] Building CXX object x.o" for done in range(1, 186))]:
+        progress.tell(line)
+    progress.end()
+    assert said[:2] == ["built 19 of 185 files", "built 37 of 185 files"]
+    assert len(said) == 10 and said[-1] == "built 185 of 185 files"
+
+
+def test_a_build_of_a_few_files_says_nothing():
+    said = []
+    progress = Progress(said.append)
+    for done in range(1, 20):
+        progress.tell(f"[{done}/19] Building CXX object x.o")
+    assert said == []
