@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SUITES = ("tests/system", "tests/drills", "tests/alerts")
+SUITES = ("tests/system", "tests/drills", "tests/alerts", "tests/cost")
 LAYERS = "tests/unit/layers_test.cpp"
 EVERY_UNIT = "."
 ROOMLESS = "[^:]*$"  # unit tests without a folder before their name: the layers, allocations, close_race
