@@ -31,11 +31,15 @@ def is_worker(config):
 
 
 def pytest_configure(config):
-    """Processes that lose their parents become ours, so that pytest_unconfigure() finds them."""
+    """Prepares what pytest_unconfigure() ends: orphans become our children, and temporary folders are made in one of ours."""
     if is_worker(config):
         return
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # tmp_path stays, for those who read its logs
+    config.folder = tempfile.TemporaryDirectory(prefix="holdfast-tests-", ignore_cleanup_errors=True)
+    os.chmod(config.folder.name, 0o755)
+    os.environ["TMPDIR"] = tempfile.tempdir = config.folder.name
     if patience.NAME not in os.environ:
         jobs = len(config.getoption("tx", [])) or 1
         os.environ[patience.NAME] = str(patience.measure(path_of("lb"), jobs, os.cpu_count()))
@@ -54,6 +58,7 @@ def pytest_unconfigure(config):
     for pid in descendants(os.getpid()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    config.folder.cleanup()
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
