@@ -42,7 +42,7 @@ def engine(pytestconfig):
     if os.getuid() != 0:
         pytest.skip("needs root, for an engine of its own")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up like Ctrl-C
-    folder = tempfile.mkdtemp(prefix="holdfast-containers-")
+    folder = tempfile.mkdtemp(prefix="holdfast-containers-", dir="/tmp")  # short, as the path of a socket must be
     one = Engine(folder)
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         try:
