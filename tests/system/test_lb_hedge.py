@@ -228,12 +228,13 @@ def test_no_more_than_hedge_max(start_lb, upstream, slow):
         return hedges(lb) + lb.metric("lb_hedges_withheld_total")
     for _ in range(100):
         assert ask(lb.public)[0] == 200
-    before, made = wanted(), hedges(lb)  # on a busy machine some of those were hedged
+    before, made, won = wanted(), hedges(lb), lb.metric("lb_hedge_wins_total")  # on a busy machine some of those were hedged
     stuck = slow()
     first.answer = stuck
     clients = [send(lb) for _ in range(20)]
     eventually(lambda: wanted() == before + 20)
     assert 5 <= hedges(lb) <= 6  # of 120 requests
+    eventually(lambda: lb.metric("lb_hedge_wins_total") - won == hedges(lb) - made)  # before the first server may answer
     stuck.go_on.set()
     answers = [client.response()[2] for client in clients]
     assert answers.count(b"second") == hedges(lb) - made and answers.count(b"slow") == 20 - answers.count(b"second")
