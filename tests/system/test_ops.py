@@ -159,6 +159,7 @@ def test_a_copied_build_folder_is_configured_afresh_and_ones_own_is_not(clone, c
     assert cached(other, "CMAKE_HOME_DIRECTORY") == other and cached(other, "KEPT") is None
 
 
+@pytest.mark.long
 def test_a_checkout_copied_while_it_is_up_comes_up_beside_it(clone, copy):
     make_checkout(clone)
     assert run(clone, "up", "-d")[0] == 0
@@ -198,6 +199,7 @@ def test_wiping_a_copy_leaves_the_data_of_the_original_where_a_link_leads_to_it(
     assert not data.exists(), "it goes with its own checkout"
 
 
+@pytest.mark.long
 def test_a_checkout_that_was_moved_keeps_its_data(clone, tmp_path):
     code, out = run(clone, "up", "-d", "--no-build")
     assert code == 0, out
