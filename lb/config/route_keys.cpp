@@ -24,7 +24,20 @@ Wrong parse_host(std::string& host, std::string_view text) {
   return std::nullopt;
 }
 
+/// `*` in any place but a trailing `/*` would look like a wildcard and match nothing.
+Wrong misplaced_wildcard(std::string_view path) {
+  const auto star = path.find('*');
+  if (star == path.npos || (path.ends_with("/*") && star == path.size() - 1)) return std::nullopt;
+  const std::string_view before = path.substr(0, star);
+  const auto slash = before.rfind('/');
+  const std::string prefix = normal_route_path(slash == path.npos ? "/" : before.substr(0, slash));
+  if (prefix.empty()) return "`*` is allowed only as `/*` at the end of a path; write / to match every path";
+  return "`*` is allowed only as `/*` at the end of a path; write " + prefix + " to match it and all paths below it, or " +
+         prefix + "/* to match only the paths below it";
+}
+
 Wrong parse_path(std::string& path, std::string_view text) {
+  if (Wrong wrong = misplaced_wildcard(text)) return wrong;
   if (text.empty() || text.front() != '/') return "not a path";
   if (text.find('?') != std::string_view::npos || !is_valid_target(Method::Get, text)) {
     return "a query, a fragment or a byte that a path has not";
@@ -45,7 +58,10 @@ void describe(Keys& keys, RouteSettings& route) {
       "a name, *.name for all names below it, or * for any",
       [&route](std::string_view text) { return parse_host(route.host, text); }, [&route] { return route.host; });
   keys.add_scalar(
-      "path", "it and what stands below it; the longest wins", "a path such as /api",
+      "path",
+      "path of the request; the longest match wins. /api matches /api and all paths below it, /api/* matches only the "
+      "paths below it. Case matters",
+      "a path such as /api or /api/*",
       [&route](std::string_view text) { return parse_path(route.path, text); }, [&route] { return route.path; });
   keys.add("pool", route.pool, "who takes it");
 }

@@ -3,6 +3,7 @@
 #include "lb/routing/target.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace holdfast::lb {
 namespace {
@@ -15,12 +16,13 @@ bool is_before(std::string_view name, std::string_view other) {
                                       [](char a, char b) { return lower(a) < lower(b); });
 }
 
-/// `/api` takes `/api` and `/api/x`, not `/apix`.
-bool is_at_or_below(std::string_view path, std::string_view prefix) {
+/// `/api` takes `/api` and `/api/x`, not `/apix`; `/api/` takes `/api/` and `/api/x`, not `/api`.
+bool fits(std::string_view path, std::string_view prefix) {
+  const bool is_below_only = prefix.ends_with('/');
   while (!prefix.empty()) {
     if (path.empty() || take_path_char(path) != take_path_char(prefix)) return false;
   }
-  return path.empty() || path.front() == '/';
+  return is_below_only || path.empty() || path.front() == '/';
 }
 
 }  // namespace
@@ -32,9 +34,11 @@ std::string normal_route_host(std::string_view host) {
 }
 
 std::string normal_route_path(std::string_view path) {
+  const bool is_below_only = path.ends_with("/*");
+  if (is_below_only) path.remove_suffix(2);
   std::string out = normal_path(path);
   while (!out.empty() && out.back() == '/') out.pop_back();
-  return out;
+  return is_below_only && !out.empty() ? out + "/*" : out;
 }
 
 RouteTable::RouteTable(std::span<const Route> routes) {
@@ -48,7 +52,9 @@ RouteTable::RouteTable(std::span<const Route> routes) {
     const std::string name = normal_route_host(route.host);
     const bool is_suffix = name.starts_with("*.");
     Host& host = name == "*" ? any_ : is_suffix ? host_named(suffixes_, name.substr(1)) : host_named(names_, name);
-    host.paths.push_back({normal_route_path(route.path), route.pool});
+    std::string prefix = normal_route_path(route.path);
+    if (prefix.ends_with("/*")) prefix.pop_back();
+    host.paths.push_back({std::move(prefix), route.pool});
     has_paths_ = has_paths_ || !host.paths.back().prefix.empty();
   }
   const auto sort_paths = [](Host& host) {
@@ -87,7 +93,7 @@ const RouteTable::Host* RouteTable::find_host(const std::vector<Host>& hosts, st
 
 std::optional<std::size_t> RouteTable::find_path(const Host& host, std::string_view path) {
   for (const PathRoute& route : host.paths) {
-    if (is_at_or_below(path, route.prefix)) return route.pool;
+    if (fits(path, route.prefix)) return route.pool;
   }
   return std::nullopt;
 }

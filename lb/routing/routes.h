@@ -14,7 +14,7 @@ namespace holdfast::lb {
 
 struct Route {
   std::string host = "*";  // a name, `*.name` for all names below it, or `*`
-  std::string path = "/";  // it, and what stands below it
+  std::string path = "/";  // `/api`: itself and all paths below it; `/api/*`: only the paths below it
   std::size_t pool = 0;    // its place among the pools
 };
 
@@ -30,7 +30,7 @@ class RouteTable {
 
  private:
   struct PathRoute {
-    std::string prefix;  // without the slash at its end; empty fits all
+    std::string prefix;  // ends in a slash if the path itself does not match; empty matches all
     std::size_t pool;
   };
   struct Host {

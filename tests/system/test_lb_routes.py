@@ -14,6 +14,7 @@ pools:
 routes:
   - {{host: shop.example, pool: shop}}
   - {{host: "*.example", path: /api, pool: api}}
+  - {{host: "*.example", path: /v2/*, pool: api}}
   - {{host: "*.example", path: /, pool: web}}
 """
 
@@ -41,6 +42,9 @@ def taken_by(lb, host, target, version="1.1"):
     ("www.example", "/api?x", "api"),
     ("www.example", "/%61pi/x", "api"),
     ("www.example", "/apix", "web"),
+    ("www.example", "/v2/x", "api"),
+    ("www.example", "/v2/", "api"),
+    ("www.example", "/v2", "web"),
     ("www.example", "/x/api", "web"),
     ("WWW.Example:8080", "/api", "api"),
     ("www.example.", "/api", "api"),

@@ -25,6 +25,17 @@ std::string changes(const std::string& before, const std::string& after) {
 
 const std::string kOne = "upstreams: [127.0.0.1:1]\n";
 
+/// All errors of a file that has `text` after a `listen` line.
+std::string errors(const std::string& text) {
+  std::string all;
+  for (const std::string& error : load_config_text("lb.yaml", "listen: 127.0.0.1:80\n" + text).errors) {
+    all += error + "\n";
+  }
+  return all;
+}
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
 }  // namespace
 
 TEST_CASE("a configuration is no other than itself, however it is written") {
@@ -55,4 +66,25 @@ TEST_CASE("of a secret it is told that it differs, and what a running process ke
   CHECK(changes(kOne, kOne + "log: {access: stdout}\n") == "log.access: off -> stdout (fixed)\n");
   CHECK(changes(kOne, kOne + "log: {level: debug}\nshutdown: {grace: 1s}\n") ==
         "log.level: info -> debug\nshutdown.grace: 30s -> 1s\n");
+}
+
+TEST_CASE("a wildcard in the path of a route works as a trailing /* and nowhere else") {
+  const auto route = [](const std::string& path) {
+    return kOne + "routes: [{path: '" + path + "', pool: default}]\n";
+  };
+  CHECK(read(route("/api/*")).routes.front().path == "/api/*");
+  CHECK(read(route("/%61pi/*")).routes.front().path == "/api/*");
+  CHECK(read(route("/*")).routes.front().path == "/");
+  Settings settings = read(route("/api/*"));
+  CHECK(has(dump_config(settings), "path: /api/*"));
+  for (const char* path : {"/api*", "/api/*.php", "/api/*/x", "/api/**", "/api/*/*"}) {
+    CAPTURE(path);
+    CHECK(has(errors(route(path)), "write /api to match it and all paths below it, or /api/* to match only"));
+  }
+  for (const char* path : {"*", "/**", "*/x", "*.php", "/*/x"}) {
+    CAPTURE(path);
+    CHECK(has(errors(route(path)), "write / to match every path"));
+  }
+  CHECK(has(errors(kOne + "routes: [{path: /a/*, pool: default}, {path: /a//*, pool: default}]\n"),
+            "the same host and path as routes[0]"));
 }

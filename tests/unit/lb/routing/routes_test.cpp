@@ -28,6 +28,27 @@ TEST_CASE("a path takes itself and what stands below it, at a slash") {
   }
 }
 
+TEST_CASE("a path that ends in /* matches the paths below it, as in a Caddyfile") {
+  const RouteTable table(std::vector<Route>{{"*", "/api/*", 1}, {"*", "/both", 2}, {"*", "/both/*", 3}});
+  for (const char* path : {"/api/", "/api/x", "/api/x/y", "/%61pi/x"}) {
+    CAPTURE(path);
+    CHECK(found(table, "h", path) == 1);
+  }
+  for (const char* path : {"/", "", "/api", "/apix", "/x/api/"}) {
+    CAPTURE(path);
+    CHECK(found(table, "h", path) == kNone);
+  }
+  CHECK(found(table, "h", "/both") == 2);
+  CHECK(found(table, "h", "/both/") == 3);
+  CHECK(found(table, "h", "/both/x") == 3);
+}
+
+TEST_CASE("/* is another spelling of /") {
+  const RouteTable table(std::vector<Route>{{"*", "/*", 1}});
+  CHECK_FALSE(table.has_paths());
+  for (const char* path : {"", "/", "/x"}) CHECK(found(table, "h", path) == 1);
+}
+
 TEST_CASE("the longest path wins, whatever the order of the routes") {
   const std::vector<Route> routes{{"*", "/", 0}, {"*", "/a", 1}, {"*", "/a/b/c", 3}, {"*", "/a/b/", 2}};
   for (const std::vector<Route>& order : {routes, std::vector<Route>(routes.rbegin(), routes.rend())}) {
