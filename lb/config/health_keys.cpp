@@ -1,6 +1,8 @@
 #include "lb/config/health_keys.h"
 
+#include "common/http/rules.h"
 #include "lb/config/values.h"
+#include "lb/pool/placeholders.h"
 
 #include <string>
 
@@ -12,7 +14,12 @@ void describe(Keys& keys, HealthSettings& health) {
   });
   keys.add_choice<std::string>("method", health.method, "method of a probe",
                                {{"GET", "GET"}, {"HEAD", "HEAD"}, {"OPTIONS", "OPTIONS"}});
-  keys.add("host", health.host, "Host of a probe; left out: the server's address");
+  keys.add("host", health.host, "Host of a probe; left out: the server's address").check([&health]() -> Wrong {
+    if (health.host.empty()) return std::nullopt;
+    if (auto problem = placeholder_error(health.host)) return problem;
+    if (!is_valid_host(health.host)) return "'" + health.host + "' is not a host; write a name such as www.example.com";
+    return std::nullopt;
+  });
   keys.add("interval", health.interval, "time between two probes of a server", 10ms, 3'600'000ms);
   keys.add("timeout", health.timeout, "a probe without an answer fails after this", 1ms, 60'000ms);
   keys.add("passes", health.passes, "so many passes in a row make a server healthy", 1U, 100U);

@@ -2,6 +2,7 @@
 
 #include "common/http/head.h"
 #include "common/http/rules.h"
+#include "lb/pool/placeholders.h"
 
 #include <algorithm>
 
@@ -29,13 +30,29 @@ bool is_reserved(std::string_view name) {
 
 }  // namespace
 
+std::optional<std::string> wrong_field_name(std::string_view name) {
+  if (name.empty()) return "the name of the header field is missing";
+  const std::string rest(name.substr(1));
+  // Valid in a token, but these are Caddy's operators, and no header field begins with one.
+  if (name.front() == '-') return "a name cannot begin with '-'; to remove a field, write remove: [" + rest + "]";
+  if (name.front() == '+') return "a name cannot begin with '+'; to add a field, write it under add";
+  if (name.find('*') != name.npos) return "a name cannot contain a wildcard; write each name in full";
+  if (name.back() == ':') return "write the name without the colon";
+  if (!std::all_of(name.begin(), name.end(), is_token_char)) {
+    return "not the name of a header field; use letters, digits and '-'";
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> FieldRules::wrong(std::string_view name, std::string_view value) const {
   const std::string line = std::string(name) + ": " + std::string(value) + "\r\n";
   Field field;
   if (line.size() > kLineBytesMax) return "too long";
-  if (!read_field_line(line, field) || field.name != name) return "not a field's name and value";
+  if (auto problem = wrong_field_name(name)) return problem;
+  if (!read_field_line(line, field) || field.name != name) return "the value contains a control character";
   if (field.value != value) return "blanks at the value's ends, which no field has";
   if (is_reserved(name)) return "this field is lb's own business";
+  if (auto problem = placeholder_error(value)) return problem;
   if (set_.size() + added_.size() + removed_.size() >= kRulesMax) return "too many rules: 64 at most";
   return std::nullopt;
 }

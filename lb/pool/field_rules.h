@@ -10,6 +10,9 @@
 
 namespace holdfast::lb {
 
+/// Returns what is wrong with `name` as the name of a header field and what to write, or nothing.
+std::optional<std::string> wrong_field_name(std::string_view name);
+
 class FieldRules {
  public:
   using Pairs = std::vector<std::pair<std::string, std::string>>;

@@ -1,6 +1,7 @@
 #include "lb/config.h"
 
 #include <doctest/doctest.h>
+#include <algorithm>
 #include <string>
 
 using namespace holdfast::lb;
@@ -87,4 +88,23 @@ TEST_CASE("a wildcard in the path of a route works as a trailing /* and nowhere 
   }
   CHECK(has(errors(kOne + "routes: [{path: /a/*, pool: default}, {path: /a//*, pool: default}]\n"),
             "the same host and path as routes[0]"));
+}
+
+TEST_CASE("a placeholder in a header value, and an operator in a header name, are errors that say what to write") {
+  for (const char* section : {"headers: {request: {set: ", "headers: {request: {add: ", "headers: {response: {set: ",
+                              "headers: {response: {add: ", "health: {headers: ",
+                              "retry: {idempotency_probe: {headers: "}) {
+    CAPTURE(section);
+    std::string line = kOne + section + "{X-Real-IP: '{remote_host}'}";
+    line += std::string(static_cast<std::size_t>(std::count(line.begin(), line.end(), '{')) -
+                            static_cast<std::size_t>(std::count(line.begin(), line.end(), '}')),
+                        '}');
+    CHECK(has(errors(line), "lb has no placeholders yet and would send {remote_host} literally"));
+  }
+  CHECK(has(errors(kOne + "headers: {response: {set: {-Server: ''}}}\n"), "write remove: [Server]"));
+  CHECK(has(errors(kOne + "headers: {response: {remove: ['X-*']}}\n"), "write each name in full"));
+  CHECK(has(errors(kOne + "policy: 'hash header X-User:'\n"), "without the colon"));
+  CHECK(has(errors(kOne + "policy: 'hash cookie a=b'\n"), "not the name of"));
+  CHECK(has(errors(kOne + "health: {host: '{upstream_hostport}'}\n"), "lb has no placeholders yet"));
+  CHECK(has(errors(kOne + "health: {host: 'a b'}\n"), "is not a host"));
 }
