@@ -52,6 +52,7 @@ Result<Address> Address::parse(std::string_view text) {
   if (inet_pton(AF_INET6, host.c_str(), &address.storage_.v6.sin6_addr) == 1) {
     address.storage_.v6.sin6_family = AF_INET6;
     address.storage_.v6.sin6_port = htons(parts->port);
+    address.unmap();
     return address;
   }
   return bad_address("not an IP address");
@@ -61,7 +62,17 @@ Address Address::from(const sockaddr* raw) {
   Address address;
   if (raw->sa_family == AF_INET) std::memcpy(&address.storage_.v4, raw, sizeof(sockaddr_in));
   if (raw->sa_family == AF_INET6) std::memcpy(&address.storage_.v6, raw, sizeof(sockaddr_in6));
+  address.unmap();
   return address;
+}
+
+void Address::unmap() {
+  if (raw()->sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&storage_.v6.sin6_addr)) return;
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = storage_.v6.sin6_port;
+  std::memcpy(&v4.sin_addr, storage_.v6.sin6_addr.s6_addr + 12, sizeof v4.sin_addr);
+  storage_.v4 = v4;
 }
 
 Address Address::local_of(int fd) {

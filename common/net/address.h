@@ -12,7 +12,8 @@
 
 namespace holdfast {
 
-/// An IPv4 or IPv6 address with a port. A value.
+/// An IPv4 or IPv6 address with a port. An IPv4-mapped IPv6 address, as a dual-stack listener reports its IPv4 clients,
+/// becomes the IPv4 address. A value.
 class Address {
  public:
   Address() = default;
@@ -42,6 +43,8 @@ class Address {
   friend bool operator==(const Address& a, const Address& b);
 
  private:
+  void unmap();
+
   union Storage {
     sockaddr plain;
     sockaddr_in v4;

@@ -41,6 +41,9 @@ tl::unexpected<Error> bind_failure(int error_number) {
   switch (error_number) {
     case EADDRINUSE:
       return failure(Code::AddressInUse, Side::Self, "somebody else listens there", -error_number);
+    case EAFNOSUPPORT:
+      return failure(Code::BadAddress, Side::Self, "this machine has no IPv6; write 0.0.0.0 for all IPv4 addresses",
+                     -error_number);
     case EADDRNOTAVAIL:
       return failure(Code::BadAddress, Side::Self, "this machine has no such address", -error_number);
     case EACCES:
@@ -57,6 +60,9 @@ Result<int> bind_socket(const Address& address, PortSharing sharing) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (sharing == PortSharing::Shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  // [::] takes IPv4 as well, whatever net.ipv6.bindv6only says.
+  const int off = 0;
+  if (address.raw()->sa_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (::bind(fd, address.raw(), address.raw_bytes()) == 0) return fd;
   const int error_number = errno;
   ::close(fd);

@@ -20,12 +20,16 @@ constexpr std::string_view kPolicyAllowed =
 
 /// A name or an address, with its port; names are resolved once all has been read.
 Wrong parse_authority(ServerSettings& server, std::string_view text) {
+  if (Wrong wrong = wrong_host_port(text)) return wrong;
   const auto parts = split_host_port(text);
-  if (!parts) return std::string(parts.error().why);
-  if (parts->host.empty() || parts->port == 0) return "not a server's host and port";
-  for (const char c : parts->host) {
-    if (c <= ' ' || c == '/' || c == 0x7f) return "not a host name";
+  if (parts->host.empty() || parts->host == "*") {
+    return "no host; write where the server listens, for example 127.0.0.1:" + std::to_string(parts->port);
   }
+  if (parts->port == 0) return "no server listens on port 0; write its port";
+  const bool is_name = std::none_of(parts->host.begin(), parts->host.end(), [](char c) {
+    return c <= ' ' || c == 0x7f || std::string_view("*{}$%<>\"'\\()[]|").find(c) != std::string_view::npos;
+  });
+  if (!is_name) return "not a host name; write a name or an IP address, for example 127.0.0.1:3001";
   server.authority = text;
   if (server.name.empty()) server.name = text;
   return std::nullopt;

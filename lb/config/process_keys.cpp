@@ -1,6 +1,7 @@
 #include "lb/config/process_keys.h"
 
 #include "common/units.h"
+#include "lb/config/values.h"
 
 #include <charconv>
 #include <string>
@@ -8,11 +9,15 @@
 namespace holdfast::lb {
 namespace {
 
-constexpr std::string_view kListenAllowed = "host:port or [v6]:port";
+constexpr std::string_view kListenAllowed = "address:port, [v6]:port, or *:port for all IPv4 and IPv6 addresses";
 
 Wrong parse_listen(Address& address, std::string_view text) {
-  const auto parsed = Address::parse(text);
-  if (!parsed) return std::string(parsed.error().why);
+  if (Wrong wrong = wrong_host_port(text)) return wrong;
+  const auto parts = split_host_port(text);
+  const std::string port = std::to_string(parts->port);
+  const bool is_any = parts->host.empty() || parts->host == "*";
+  const auto parsed = Address::parse(is_any ? "[::]:" + port : std::string(text));  // [::] takes IPv4 too
+  if (!parsed) return "not an IP address; write one of this machine's, for example 127.0.0.1:" + port + ", or *:" + port;
   address = *parsed;
   return std::nullopt;
 }

@@ -108,3 +108,58 @@ TEST_CASE("a placeholder in a header value, and an operator in a header name, ar
   CHECK(has(errors(kOne + "health: {host: '{upstream_hostport}'}\n"), "lb has no placeholders yet"));
   CHECK(has(errors(kOne + "health: {host: 'a b'}\n"), "is not a host"));
 }
+
+TEST_CASE("an upstream that is no host:port is an error that names the mistake and what to write") {
+  const std::vector<std::pair<std::string, std::string>> rows{
+      {"http://127.0.0.1:3001", "a URL; write host:port, for example 127.0.0.1:3001"},
+      {"http://app.example/", "a URL; write host:port, for example app.example:80"},
+      {"http://[::1]:3001/api?x", "a URL; write host:port, for example [::1]:3001"},
+      {"h2c://app:3001", "a URL; write host:port, for example app:3001"},
+      {"https://app.example:443", "a URL with TLS, which lb does not support yet"},
+      {"unix:/run/app.sock", "a Unix socket, which lb does not support yet; use a TCP port"},
+      {"unix//run/app.sock", "a Unix socket, which lb does not support yet"},
+      {"/run/app.sock", "a Unix socket, which lb does not support yet"},
+      {"127.0.0.1:3001/api", "a path after the address; write only host:port, here 127.0.0.1:3001"},
+      {"127.0.0.1:3001 weight=2", "more than one address, or options beside it"},
+      {"127.0.0.1:3001-3003", "a range of ports; write each port as an element of its own, beginning with 127.0.0.1:3001"},
+      {"3001", "no host; write host:port, for example 127.0.0.1:3001"},
+      {":3001", "no host; write where the server listens, for example 127.0.0.1:3001"},
+      {"*:3001", "no host; write where the server listens"},
+      {"app", "no port; write host:port, for example app:80"},
+      {"[::1]", "no port; write host:port, for example [::1]:80"},
+      {"::1", "an IPv6 address needs brackets: write [::1]:80"},
+      {"app:http", "the port is not a number"},
+      {"app:0", "no server listens on port 0"},
+      {"{$APP}:80", "not a host name"},
+      {"", "empty; write host:port"},
+  };
+  for (const auto& [upstream, expected] : rows) {
+    for (const std::string& text : {"upstreams: ['" + upstream + "']\n", "upstreams: [{address: '" + upstream + "'}]\n"}) {
+      CAPTURE(text);
+      const std::string all = errors(text);
+      CAPTURE(all);
+      CHECK(has(all, ": '" + upstream + "': " + expected));
+      CHECK(std::count(all.begin(), all.end(), '\n') == 1);
+    }
+  }
+}
+
+TEST_CASE("an address to listen on that is none is an error that says what to write") {
+  const std::vector<std::pair<std::string, std::string>> rows{
+      {"http://127.0.0.1:8080", "a URL; write host:port, for example 127.0.0.1:8080"},
+      {"unix:/run/lb.sock", "a Unix socket, which lb does not support yet"},
+      {"8080", "no host; write host:port, for example 127.0.0.1:8080"},
+      {"localhost:8080", "not an IP address; write one of this machine's, for example 127.0.0.1:8080, or *:8080"},
+  };
+  for (const auto& [address, expected] : rows) {
+    CAPTURE(address);
+    CHECK(has(errors(kOne + "admin: {listen: '" + address + "'}\n"), "'" + address + "': " + expected));
+  }
+}
+
+TEST_CASE("*:8080 and :8080 mean all addresses, IPv4 and IPv6") {
+  for (const char* address : {"*:8080", ":8080", "[::]:8080"}) {
+    CHECK(read(kOne + "admin: {listen: '" + address + "'}\n").admin.text() == "[::]:8080");
+  }
+  CHECK(read(kOne + "admin: {listen: '0.0.0.0:8080'}\n").admin.text() == "0.0.0.0:8080");
+}
