@@ -125,9 +125,12 @@ class Keys {
                 std::function<Wrong(T&, std::string_view)> short_form);
   /// Another name for a key of this section or one below it: `alias("lb_try_duration", "retry.deadline")`.
   void alias(std::string_view word, std::string_view path) { aliases_.emplace_back(word, path); }
+  /// A key of another program: an error that says what to write instead, `hint("proxy_pass", "write upstreams: …")`.
+  void hint(std::string_view word, std::string_view advice) { hints_.emplace_back(word, advice); }
 
   const std::vector<std::unique_ptr<Key>>& all() const { return keys_; }
   const std::vector<std::pair<std::string, std::string>>& aliases() const { return aliases_; }
+  const std::vector<std::pair<std::string_view, std::string_view>>& hints() const { return hints_; }
 
  private:
   Key& append(Key::Kind kind, std::string_view name, std::string_view help, std::string_view allowed);
@@ -136,6 +139,7 @@ class Keys {
 
   std::vector<std::unique_ptr<Key>> keys_;
   std::vector<std::pair<std::string, std::string>> aliases_;
+  std::vector<std::pair<std::string_view, std::string_view>> hints_;  // of string literals
 };
 
 /// Reads `file` into what `keys` describes, then the environment. Returns every error, each with its place; empty

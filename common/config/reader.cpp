@@ -47,7 +47,10 @@ class Reader {
 
   void read_map(const YAML::Node& node, Keys& keys, const std::string& prefix) {
     if (node.IsNull() || !node.IsDefined()) return;
-    if (!node.IsMap()) return fail(node, path_or_file(prefix), "not a section", "key: value lines");
+    if (!node.IsMap()) {
+      const std::string example = section_example(node, keys, path_or_file(prefix));
+      return fail(node, path_or_file(prefix), "not a section" + example, example.empty() ? "key: value lines" : "");
+    }
     std::set<std::string> seen;
     for (const auto& entry : node) {
       if (!entry.first.IsScalar()) {
@@ -71,17 +74,18 @@ class Reader {
       if (value == nullptr || *value == '\0') continue;
       if (key->kind == Key::Kind::List) {
         key->clear();
-        for (const std::string& item : items_of(value)) read_variable(*key, item);
+        for (const std::string& item : items_of(value)) read_variable(*key, prefix + key->name, item);
       } else {
-        read_variable(*key, value);
+        read_variable(*key, prefix + key->name, value);
       }
       places_[prefix + key->name] = "environment variable " + key->variable;
     }
   }
 
-  void read_variable(Key& key, const std::string& value) {
+  void read_variable(Key& key, const std::string& path, const std::string& value) {
     const bool is_utf8 = valid_utf8_bytes(value) == value.size();
     if (const Wrong wrong = is_utf8 ? key.parse(value) : Wrong(kNotUtf8)) {
+      failed_.push_back(path);
       tell("environment variable " + key.variable, "", said(key, value, *wrong), key.allowed);
     }
   }
@@ -114,6 +118,22 @@ class Reader {
   }
 
  private:
+  /// The section with the single value `node` under the first key that takes it: `; write health: {uri: /health}`.
+  static std::string section_example(const YAML::Node& node, const Keys& keys, const std::string& path) {
+    if (!node.IsScalar()) return {};
+    const std::string& value = node.Scalar();
+    for (const std::string_view word : {"", "true", "false", "yes", "no", "on", "off"}) {
+      if (value == word) return {};
+    }
+    for (const auto& key : keys.all()) {
+      if (key->kind != Key::Kind::Scalar || key->is_secret || key->parse(value) || (key->check && key->check())) continue;
+      const auto dot = path.rfind('.');
+      const std::string name = dot == path.npos ? path : path.substr(dot + 1);
+      return "; write " + name + ": {" + key->name + ": " + escaped(value, 100) + "}";
+    }
+    return {};
+  }
+
   std::string path_or_file(const std::string& prefix) const {
     return prefix.empty() ? std::string("the file") : prefix.substr(0, prefix.size() - 1);
   }
@@ -138,6 +158,7 @@ class Reader {
   }
 
   void fail(const YAML::Node& node, const std::string& key, std::string_view what, std::string_view allowed) {
+    failed_.push_back(key);
     tell(place_text(node.Mark()), key, what, allowed);
   }
 
@@ -149,6 +170,9 @@ class Reader {
     for (const auto& [alias, path] : keys.aliases()) {
       if (alias != name) continue;
       if (Key* key = find(keys, path)) return read_once(word, value, *key, prefix + path);
+    }
+    for (const auto& [hinted, advice] : keys.hints()) {
+      if (hinted == name) return fail(word, prefix + name, "not a key of this program; " + std::string(advice), "");
     }
     std::string nearest;
     std::size_t best = std::min(std::max<std::size_t>(2, name.size() / 3), name.size() / 2) + 1;
@@ -246,7 +270,10 @@ class Reader {
   }
 
   void read_entries(const YAML::Node& value, Key& key, const std::string& path) {
-    if (!value.IsMap()) return fail(value, path, "not a section", key.allowed);
+    if (!value.IsMap()) {
+      has_unread_collection_ = true;
+      return fail(value, path, "not a section", key.allowed);
+    }
     std::set<std::string> seen;
     for (const auto& entry : value) {
       const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : std::string();
@@ -263,7 +290,13 @@ class Reader {
   }
 
   void read_elements(const YAML::Node& value, Key& key, const std::string& path) {
-    if (!value.IsSequence()) return fail(value, path, "not a list", key.allowed);
+    if (!value.IsSequence()) {
+      has_unread_collection_ = true;
+      const bool is_element = value.IsScalar() && !key.add_short(value.Scalar());
+      return fail(value, path,
+                  is_element ? "not a list; write " + key.name + ": [" + escaped(value.Scalar(), 100) + "]" : "not a list",
+                  key.allowed);
+    }
     key.clear();
     std::size_t count = 0;
     for (const auto& element : value) {
@@ -286,13 +319,24 @@ class Reader {
     for (const auto& key : keys.all()) {
       if (key->kind == Key::Kind::Section) run_checks_of(*key->section, prefix + key->name + ".");
       const std::string path = prefix + key->name;
-      const Wrong wrong = key->check ? key->check() : std::nullopt;
-      if (wrong) tell(place_of(path, path), path, *wrong, "");
+      const bool is_collection = key->kind == Key::Kind::Map || key->kind == Key::Kind::ListOfMaps;
+      if (is_collection && has_unread_collection_) continue;
+      if (key->check && (key->kind == Key::Kind::Map || !has_failed(path))) {
+        if (const Wrong wrong = key->check()) tell(place_of(path, path), path, *wrong, "");
+      }
       if (!key->check_parts) continue;
       for (const WrongPart& one : key->check_parts()) {
-        tell(place_of(path + one.part, path), path + one.part, one.what, "");
+        if (!has_failed(path + one.part)) tell(place_of(path + one.part, path), path + one.part, one.what, "");
       }
     }
+  }
+
+  /// Whether the value at `path`, or a part of it, could not be read: whatever a check says follows from that.
+  bool has_failed(const std::string& path) const {
+    return std::any_of(failed_.begin(), failed_.end(), [&path](const std::string& failed) {
+      return failed.starts_with(path) && (failed.size() == path.size() || failed[path.size()] == '.' ||
+                                          failed[path.size()] == '[');
+    });
   }
 
   /// Where `path` was given, else `fallback`.
@@ -306,6 +350,8 @@ class Reader {
   std::string file_;
   std::vector<std::string> errors_;
   std::size_t errors_untold_ = 0;
+  std::vector<std::string> failed_;  // the keys that could not be read
+  bool has_unread_collection_ = false;  // a map or list of sections: other keys may refer to its elements
   std::map<std::string, std::string> places_;  // of each key that was given: in the file, or a variable
   std::vector<std::pair<std::string, std::unique_ptr<Keys>>> elements_;  // of maps and lists, with their prefixes
 };

@@ -72,7 +72,9 @@ Keys::Added describe_routes(Keys& keys, std::vector<RouteSettings>& routes) {
                                      "left out, and it takes all. Where "
                                      "one goes by path, requests with a dot segment (`/../`, `%2e`) are refused (400)",
                                      "a list of sections with host, path and pool",
-                                     [](RouteSettings&, std::string_view) -> Wrong { return "not a section"; });
+                                     [](RouteSettings&, std::string_view) -> Wrong {
+                                       return "not a section; write {path: /api, pool: NAME}";
+                                     });
 }
 
 std::vector<WrongPart> wrong_routes(const std::vector<RouteSettings>& routes, const std::vector<PoolSettings>& pools) {

@@ -163,3 +163,35 @@ TEST_CASE("*:8080 and :8080 mean all addresses, IPv4 and IPv6") {
   }
   CHECK(read(kOne + "admin: {listen: '0.0.0.0:8080'}\n").admin.text() == "0.0.0.0:8080");
 }
+
+TEST_CASE("a section written as one value is an error that says what to write") {
+  CHECK(has(errors(kOne + "health: /health\n"), "health: not a section; write health: {uri: /health}"));
+  CHECK(has(errors(kOne + "log: debug\n"), "write log: {level: debug}"));
+  CHECK(has(errors(kOne + "hedge: 50ms\n"), "write hedge: {after: 50ms}"));
+  CHECK(has(errors(kOne + "retry: {budget: 20%}\n"), "write budget: {ratio: 20%}"));
+  CHECK(has(errors(kOne + "routes: [/api]\n"), "write {path: /api, pool: NAME}"));
+  CHECK(has(errors("upstreams: 127.0.0.1:1\n"), "not a list; write upstreams: [127.0.0.1:1]"));
+}
+
+TEST_CASE("an error is not followed by others that it causes") {
+  for (const char* text :
+       {"upstreams: [nonsense, worse]\n", "upstreams: [{address: nonsense}, {address: nonsense}]\n",
+        "pools: {web: {upstreams: [nonsense, worse]}}\n", "pools: {web: {upstreams: [{address: x}, {address: y}]}}\n"}) {
+    CAPTURE(text);
+    const std::string all = errors(text);
+    CAPTURE(all);
+    CHECK(std::count(all.begin(), all.end(), '\n') == 2);
+  }
+  const std::string routes = "routes: [{path: /, pool: web}, {path: /x, pool: web}]\n";
+  for (const std::string& text : {"upstreams: 5\n", "pools: {web: {upstreams: 5}}\n", "pools: 5\n" + routes,
+                                  "pools: {web: 5}\n" + routes,
+                                  "pools: {a: {upstreams: ['h:1']}, b: {upstreams: ['h:2']}}\nroutes: 5\n"}) {
+    CAPTURE(text);
+    const std::string all = errors(text);
+    CAPTURE(all);
+    CHECK(std::count(all.begin(), all.end(), '\n') == 1);
+  }
+  // Independent errors are still told at once.
+  const std::string two = errors("upstreams: [nonsense]\nhealth: {uri: health}\n");
+  CHECK(std::count(two.begin(), two.end(), '\n') == 2);
+}
