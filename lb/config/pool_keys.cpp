@@ -2,6 +2,7 @@
 
 #include "common/http/rules.h"
 #include "common/units.h"
+#include "lb/config/foreign_words.h"
 #include "lb/config/health_keys.h"
 #include "lb/config/values.h"
 
@@ -16,7 +17,8 @@ namespace {
 
 constexpr std::string_view kServerAllowed = "host:port or [v6]:port";
 constexpr std::string_view kPolicyAllowed =
-    "round_robin, least_requests, random, first, hash client_ip, hash path, hash header NAME, hash cookie NAME";
+    "round_robin, least_requests (also least_conn), random, first, hash client_ip (also ip_hash, client_ip_hash), "
+    "hash path, hash header NAME (also header NAME), hash cookie NAME";
 
 /// A name or an address, with its port; names are resolved once all has been read.
 Wrong parse_authority(ServerSettings& server, std::string_view text) {
@@ -59,15 +61,21 @@ Wrong parse_policy(PolicySettings& policy, std::string_view text) {
     HashSource source;
     bool is_named;
   };
-  constexpr Source kSources[] = {{"client_ip", HashSource::ClientIp, false}, {"ip_hash", HashSource::ClientIp, false},
-                                 {"path", HashSource::Path, false},          {"uri_hash", HashSource::Path, false},
-                                 {"header", HashSource::Header, true},       {"cookie", HashSource::Cookie, true}};
+  constexpr Source kSources[] = {{"client_ip", HashSource::ClientIp, false},
+                                 {"client_ip_hash", HashSource::ClientIp, false},
+                                 {"ip_hash", HashSource::ClientIp, false},
+                                 {"path", HashSource::Path, false},
+                                 {"header", HashSource::Header, true},
+                                 {"cookie", HashSource::Cookie, true}};
   std::size_t at = 0;
   for (const Word& one : kWords) {
     if (one.word != words[0]) continue;
     policy = {.policy = one.policy, .source = {}, .name = {}};
     if (one.policy != Policy::Hash) return words.size() == 1 ? std::nullopt : Wrong("a word too many");
     at = 1;
+  }
+  if (at == 0) {
+    if (Wrong advice = foreign_policy_advice(words[0])) return advice;
   }
   for (const Source& one : kSources) {
     if (at >= words.size() || one.word != words[at]) continue;
@@ -150,6 +158,7 @@ void describe(Keys& keys, ServerSettings& server) {
   keys.add("max_requests", server.max_requests,
            "requests at a time, over all workers; those beyond wait in the queue; 0: any number", 0U, 1'000'000U);
   keys.add("backup", server.is_backup, "gets requests only while no other is healthy");
+  add_foreign_server_words(keys);
 }
 
 void describe(Keys& keys, BudgetSettings& budget) {
@@ -289,24 +298,7 @@ void describe_pool(Keys& keys, PoolSettings& pool) {
         return std::nullopt;
       },
       [&pool] { return pool.upgrade; });
-  // The words of a Caddyfile's reverse_proxy.
-  keys.alias("lb_policy", "policy");
-  keys.alias("lb_try_duration", "retry.deadline");
-  keys.alias("health_uri", "health.uri");
-  keys.alias("health_interval", "health.interval");
-  keys.alias("health_timeout", "health.timeout");
-  keys.alias("health_method", "health.method");
-  keys.alias("health_port", "health.port");
-  keys.alias("health_status", "health.status");
-  keys.alias("health_body", "health.body");
-  keys.alias("health_headers", "health.headers");
-  keys.alias("health_follow_redirects", "health.follow_redirects");
-  keys.alias("health_passes", "health.passes");
-  keys.alias("health_fails", "health.fails");
-  keys.alias("fail_duration", "passive.eject_for");
-  keys.alias("max_fails", "passive.max_fails");
-  keys.alias("unhealthy_status", "passive.statuses");
-  keys.alias("unhealthy_latency", "passive.latency");
+  add_foreign_words(keys);
 }
 
 void describe(Keys& keys, PoolSettings& pool) { describe_pool(keys, pool); }

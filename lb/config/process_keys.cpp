@@ -140,6 +140,9 @@ void describe_process(Keys& keys, Settings& settings) {
       "trusted_proxies", "clients whose X-Forwarded-* and X-Request-ID are believed",
       "addresses and blocks such as 10.0.0.0/8", [&settings] { settings.trusted_proxies.clear(); },
       [&settings](std::string_view text) -> Wrong {
+        if (text == "private_ranges") {
+          return "write the blocks: 127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, ::1/128, fd00::/8";
+        }
         const auto network = Network::parse(text);
         if (!network) return std::string(network.error().why);
         settings.trusted_proxies.push_back(*network);

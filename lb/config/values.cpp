@@ -8,7 +8,7 @@
 namespace holdfast::lb {
 namespace {
 
-constexpr std::string_view kStatusAllowed = "a status or range of them, such as 204 or 200-299";
+constexpr std::string_view kStatusAllowed = "a status, a range or a class of them, such as 204, 200-299 or 2xx";
 
 Wrong parse_status(std::vector<StatusRange>& ranges, std::string_view text) {
   const auto number = [](std::string_view digits) {
@@ -16,6 +16,12 @@ Wrong parse_status(std::vector<StatusRange>& ranges, std::string_view text) {
     const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     return problem == std::errc{} && end == digits.data() + digits.size() && value >= 100 && value <= 599 ? value : 0;
   };
+  if (text.size() == 3 && (text.ends_with("xx") || text.ends_with("XX")) && text[0] >= '1' && text[0] <= '5') {
+    const int first = (text[0] - '0') * 100;
+    ranges.push_back({first, first + 99});
+    return std::nullopt;
+  }
+  if (text.size() == 1 && text[0] >= '1' && text[0] <= '5') return "not a status; write " + std::string(text) + "xx for a class";
   const auto dash = text.find('-');
   const StatusRange range{number(text.substr(0, dash)), number(dash == text.npos ? text : text.substr(dash + 1))};
   if (range.first == 0 || range.last < range.first) return "not a status";

@@ -195,3 +195,52 @@ TEST_CASE("an error is not followed by others that it causes") {
   const std::string two = errors("upstreams: [nonsense]\nhealth: {uri: health}\n");
   CHECK(std::count(two.begin(), two.end(), '\n') == 2);
 }
+
+TEST_CASE("a class of statuses is the range of its hundred") {
+  Settings settings = read(kOne + "health: {status: [2xx, 301]}\nunhealthy_status: 5XX\n");
+  CHECK(has(dump_config(settings), "status: [\"200-299\", \"301\"]"));
+  CHECK(has(dump_config(settings), "statuses: [\"500-599\"]"));
+  for (const char* status : {"0xx", "6xx", "xxx", "2x", "2xxx", "2-3xx"}) {
+    CAPTURE(status);
+    CHECK(has(errors(kOne + "health_status: " + status + "\n"), "not a status"));
+  }
+  CHECK(has(errors(kOne + "health_status: 2\n"), "write 2xx for a class"));
+}
+
+TEST_CASE("each word of Caddy's reverse_proxy is taken, or refused with what to write") {
+  for (const char* line : {"lb_policy: least_conn", "lb_policy: header X-User", "lb_policy: client_ip_hash",
+                           "lb_policy: ip_hash", "lb_policy: first", "lb_policy: random", "lb_try_duration: 5s",
+                           "health_uri: /health", "health_port: 8081", "health_interval: 5s", "health_passes: 2",
+                           "health_fails: 2", "health_timeout: 2s", "health_method: HEAD", "health_status: 2xx",
+                           "health_headers: {X-Probe: lb}", "max_fails: 3", "unhealthy_status: 5xx",
+                           "unhealthy_latency: 2s", "trusted_proxies: [10.0.0.0/8]"}) {
+    CAPTURE(line);
+    CHECK(errors(kOne + line + "\n") == "");
+  }
+  for (const char* word :
+       {"to", "dynamic", "lb_retries", "lb_try_interval", "lb_retry_match", "health_upstream", "health_request_body",
+        "health_body", "fail_duration", "unhealthy_request_count", "flush_interval", "request_buffers",
+        "response_buffers", "stream_timeout", "stream_close_delay", "header_up", "header_down", "method", "rewrite",
+        "transport", "handle_response", "replace_status", "copy_response"}) {
+    CAPTURE(word);
+    const std::string all = errors(kOne + word + ": 1\n");
+    CHECK(has(all, std::string(word) + ": not a key of this program; "));
+    CHECK_FALSE(has(all, "; allowed:"));
+  }
+  for (const char* policy : {"cookie lb", "uri_hash", "query page", "random_choose 2", "weighted_round_robin 3 1"}) {
+    CAPTURE(policy);
+    CHECK(has(errors(kOne + "lb_policy: " + policy + "\n"), "write "));
+    CHECK_FALSE(has(errors(kOne + "lb_policy: " + policy + "\n"), "no such policy"));
+  }
+  CHECK(has(errors(kOne + "trusted_proxies: private_ranges\n"), "write the blocks: 127.0.0.0/8"));
+}
+
+TEST_CASE("the commonest words of nginx and HAProxy are refused with what to write") {
+  CHECK(has(errors(kOne + "proxy_pass: http://a\n"), "write upstreams: [127.0.0.1:3001]"));
+  CHECK(has(errors(kOne + "client_max_body_size: 1m\n"), "write limits: {request_body: 10MiB}"));
+  CHECK(has(errors(kOne + "balance: roundrobin\n"), "write policy: round_robin"));
+  CHECK(has(errors(kOne + "policy: leastconn\n"), "write least_requests"));
+  CHECK(has(errors(kOne + "policy: hdr(X-User)\n"), "write hash header NAME"));
+  CHECK(has(errors("upstreams: [{url: http://a}]\n"), "write address: 127.0.0.1:3001"));
+  CHECK(has(errors("pools: {web: {upstreams: ['h:1'], maxconn: 5}}\n"), "pools.web.maxconn: not a key of this program"));
+}
