@@ -37,6 +37,12 @@ std::vector<WrongPart> wrong_pools(const Settings& settings) {
   return wrong;
 }
 
+/// Whether only one of both can be listened on.
+bool overlap(const Address& a, const Address& b) {
+  const auto is_any = [](const Address& address) { return address.host() == "0.0.0.0" || address.host() == "::"; };
+  return a.is_set() && b.is_set() && a.port() != 0 && a.port() == b.port() && (a == b || is_any(a) || is_any(b));
+}
+
 /// Of one shape: pools by their names.
 void describe_whole(Keys& keys, Settings& settings) {
   describe_process(keys, settings);
@@ -78,6 +84,9 @@ struct Reading {
     std::vector<std::string> warnings;
     if (!settings.listen.is_set()) {
       errors.push_back(name + ": listen: missing; say where clients connect, for example 'listen: 127.0.0.1:8080'");
+    }
+    if (overlap(settings.listen, settings.admin)) {
+      errors.push_back(name + ": admin.listen: the same address and port as listen; choose another port");
     }
     for (PoolSettings& pool : settings.pools) {
       const std::string key = pools_are_named ? "pools." + pool.name + ".upstreams" : std::string("upstreams");

@@ -4,6 +4,7 @@
 #include "common/version.h"
 #include "lb/config.h"
 #include "lb/control.h"
+#include "lb/preflight.h"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -39,9 +40,14 @@ int run(const std::string& file) {
   return holdfast::lb::run(std::move(loaded.settings), file, {path_of_this(), "run", "--config", file});
 }
 
-int check(const std::string& file, bool dumps) {
+int check(const std::string& file, bool dumps, bool checks_ports) {
+  using holdfast::lb::PortCheck;
   LoadedConfig loaded;
   if (!load(file, loaded)) return 1;
+  const auto errors =
+      preflight_errors(loaded.settings, checks_ports ? PortCheck::Check : PortCheck::Skip);
+  for (const std::string& error : errors) std::fprintf(stderr, "%s: %s\n", file.c_str(), error.c_str());
+  if (!errors.empty()) return 1;
   const std::string text = dumps ? dump_config(loaded.settings) : file + ": well\n";
   std::fputs(text.c_str(), stdout);
   return 0;
@@ -69,10 +75,13 @@ int main(int argc, char** argv) {
     run_command->add_option("--config,-c", file, "Configuration file (YAML)")->required();
 
     bool dumps = false;
+    bool checks_ports = false;
     auto* check_command =
-        app.add_subcommand("check", "Read a configuration and say what is wrong with it; exit 0 or 1");
+        app.add_subcommand("check", "Report everything for which run would refuse a configuration; exit 0 or 1");
     check_command->add_option("FILE", file, "Configuration file (YAML)")->required();
     check_command->add_flag("--dump-config", dumps, "Print what would be in force, defaults and all");
+
+    check_command->add_flag("--ports", checks_ports, "Check also that the ports are free and permitted");
 
     auto* reference_command =
         app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
@@ -83,7 +92,7 @@ int main(int argc, char** argv) {
       return app.exit(problem) == 0 ? 0 : 1;
     }
     if (run_command->parsed()) return run(file);
-    if (check_command->parsed()) return check(file, dumps);
+    if (check_command->parsed()) return check(file, dumps, checks_ports);
     if (reference_command->parsed()) std::fputs(holdfast::lb::config_reference().c_str(), stdout);
     return 0;
   } catch (const std::exception& problem) {

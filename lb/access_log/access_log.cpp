@@ -86,6 +86,26 @@ void AccessLogChannel::write(const AccessEntry& entry) {
   eventfd_write(wake_fd_, 1);
 }
 
+Result<void> AccessLog::check(const AccessLogSettings& settings) {
+  if (settings.to.empty()) return {};
+  if (settings.to == kAccessToStdout) {
+    if (fcntl(STDOUT_FILENO, F_GETFD) < 0) return cannot_open(errno);
+    return {};
+  }
+  struct stat facts {};
+  if (stat(settings.to.c_str(), &facts) == 0) {
+    if (S_ISDIR(facts.st_mode)) return cannot_open(EISDIR);
+    if (faccessat(AT_FDCWD, settings.to.c_str(), W_OK, AT_EACCESS) != 0) return cannot_open(errno);
+    return {};
+  }
+  if (errno != ENOENT) return cannot_open(errno);
+  const auto slash = settings.to.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : settings.to.substr(0, slash + 1);
+  if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return cannot_open(errno);
+  if (settings.to.ends_with('/')) return cannot_open(EISDIR);
+  return {};
+}
+
 Result<std::unique_ptr<AccessLog>> AccessLog::open(const AccessLogSettings& settings, std::size_t worker_count) {
   if (settings.to.empty()) return nullptr;
   const int file = open_file(settings.to);

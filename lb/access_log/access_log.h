@@ -40,6 +40,8 @@ class AccessLogChannel {
 
 class AccessLog {
  public:
+  /// Whether open() would succeed; opens and creates nothing.
+  static Result<void> check(const AccessLogSettings& settings);
   /// Opens where the settings say; null where there is to be none. An error says why it can't be written there.
   /// Owned by the control thread; it must outlive the workers.
   static Result<std::unique_ptr<AccessLog>> open(const AccessLogSettings& settings, std::size_t worker_count);

@@ -95,6 +95,50 @@ def test_a_port_in_use_is_said_clearly(tmp_path, which):
     assert "somebody else listens there" in done.stderr
 
 
+REFUSED = [
+    ("log: {{access: {folder}/none/a.log}}", "log.access: '{folder}/none/a.log': there is no such folder; choose another file, or off"),
+    ("log: {{access: {folder}}}", "log.access: '{folder}': it is a folder"),
+    ("log: {{access: {folder}/lb.yaml/a.log}}", "log.access: '{folder}/lb.yaml/a.log': "),
+    ("admin: {{listen: 192.0.2.1:9900}}", "admin.listen: '192.0.2.1:9900': this machine has no such address; choose another address"),
+    ("admin: {{listen: 127.0.0.1:{port}}}", "admin.listen: the same address and port as listen"),
+    ("admin: {{listen: '*:{port}'}}", "admin.listen: the same address and port as listen"),
+]
+
+
+@pytest.mark.parametrize("line, expected", REFUSED, ids=[str(number) for number in range(len(REFUSED))])
+def test_check_finds_what_run_refuses_on_this_machine(tmp_path, line, expected):
+    names = {"folder": str(tmp_path), "port": free_port()}
+    text = f"listen: 127.0.0.1:{names['port']}\nupstreams: [127.0.0.1:9]\n{line.format(**names)}\n"
+    code, out, errors = check(tmp_path, text)
+    assert code == 1 and out == ""
+    assert expected.format(**names).replace(str(tmp_path) + "/", "") in errors, errors
+    assert not (tmp_path / "a.log").exists()
+    done = subprocess.run([built("lb"), "run", str(tmp_path / "lb.yaml")], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1, "check refuses only what run refuses"
+
+
+def test_check_finds_that_there_are_too_few_descriptors(tmp_path):
+    config = tmp_path / "lb.yaml"
+    config.write_text("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nworkers: 64\nupstreams: [127.0.0.1:9]\n")
+    for command in ("check", "run"):
+        done = subprocess.run(["prlimit", "--nofile=200", built("lb"), command, str(config)], capture_output=True, text=True,
+                              timeout=30)
+        assert done.returncode == 1 and "file descriptors" in done.stderr, done
+
+
+@pytest.mark.parametrize("which", ["listen", "admin"])
+def test_check_reports_a_port_in_use_only_if_asked(tmp_path, which):
+    taken = Upstream()
+    free = free_port()
+    listen, admin = (taken.port, free) if which == "listen" else (free, taken.port)
+    text = f"listen: 127.0.0.1:{listen}\nadmin: {{listen: 127.0.0.1:{admin}}}\nupstreams: [127.0.0.1:9]\n"
+    assert check(tmp_path, text)[0] == 0
+    code, _, errors = check(tmp_path, text, "--ports")
+    taken.close()
+    assert code == 1 and f"'127.0.0.1:{taken.port}': somebody else listens there; stop what listens there" in errors
+    assert check(tmp_path, text, "--ports")[0] == 0
+
+
 def test_two_lbs_do_not_share_a_port_unnoticed(start_lb, upstream, tmp_path):
     lb = start_lb(f"upstreams: [{upstream().address}]")
     config = tmp_path / "second.yaml"

@@ -22,7 +22,8 @@ struct Room {
 
 const std::vector<Room> kRooms{
     // The load balancer, in the order of the data.
-    {"lb/main", {"lb/control"}},
+    {"lb/main", {"lb/control", "lb/preflight"}},
+    {"lb/preflight", {"lb/access_log", "lb/descriptors"}},
     {"lb/control",
      {"lb/worker", "lb/handover", "lb/dns", "lb/health", "lb/admin", "lb/config", "lb/reload", "lb/descriptors"}},
     {"lb/handover", {"common"}},
