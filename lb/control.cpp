@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstring>
 #include <iterator>
 #include <thread>
 #include <utility>
@@ -179,7 +180,7 @@ int Control::run() {
   // Peers that leave are told of by EPIPE.
   std::signal(SIGPIPE, SIG_IGN);
   log::info("starting", Fields{{"version", kVersion}, {"revision", kRevision}, {"workers", worker_count_}});
-  if (!open_admin()) return 1;
+  if (settings_.admin.is_set() && !open_admin()) return 1;
   if (const auto free = check_address_free(settings_.listen); !free) {
     say_cannot_listen("public", settings_.listen, free.error());
     return 1;
@@ -325,7 +326,8 @@ void Control::watch_signals() {
 }
 
 void Control::on_signal(int number) {
-  log::info("signal", Fields{{"number", number}});
+  const char* name = sigabbrev_np(number);
+  log::info("signal", Fields{{"name", "SIG" + std::string(name != nullptr ? name : "?")}});
   if (number == SIGUSR1) {
     if (access_log_ != nullptr) access_log_->reopen();
     return;
@@ -365,7 +367,8 @@ Result<void> Control::apply(Settings settings) {
 }
 
 void Control::upgrade() {
-  std::vector<int> sockets{admin_->fd()};  // in the order in which they are opened
+  std::vector<int> sockets;  // in the order in which they are opened
+  if (admin_ != nullptr) sockets.push_back(admin_->fd());
   for (const auto& worker : workers_) sockets.push_back(worker->listening_fd());
   const bool has_begun = stage_ == Stage::Serving &&
                          handover_.start(sockets, [this](int pid, const auto& failure) { on_upgraded(pid, failure); });
@@ -380,8 +383,10 @@ void Control::on_upgraded(int pid, const std::optional<std::string>& failure) {
   if (stage_ != Stage::Serving) return;
   stage_ = Stage::Leaving;
   for (const auto& worker : workers_) worker->hand_over();
-  admin_api_->end_events();
-  admin_->drain([] {});
+  if (admin_ != nullptr) {
+    admin_api_->end_events();
+    admin_->drain([] {});
+  }
   timeouts_shutdown_.arm(delay_over_, settings_.shutdown.grace);
 }
 

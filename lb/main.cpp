@@ -1,4 +1,5 @@
 // lb's command line.
+#include "common/escape.h"
 #include "common/log.h"
 #include "common/net/inherited.h"
 #include "common/version.h"
@@ -11,6 +12,7 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 namespace {
@@ -53,6 +55,32 @@ int check(const std::string& file, bool dumps, bool checks_ports) {
   return 0;
 }
 
+/// What to run instead of a command that does not exist.
+const char* advice_for(std::string_view command) {
+  struct Advice {
+    std::string_view command;
+    const char* text;
+  };
+  constexpr Advice kAdvice[] = {
+      {"start", "write: lb run FILE"},
+      {"serve", "write: lb run FILE"},
+      {"reverse-proxy", "write: lb run FILE"},
+      {"validate", "write: lb check FILE"},
+      {"test", "write: lb check FILE"},
+      {"adapt", "write: lb check FILE --dump-config"},
+      {"reload", "send SIGHUP to the running lb"},
+      {"upgrade", "send SIGUSR2 to the running lb"},
+      {"stop", "send SIGTERM to the running lb"},
+      {"version", "write: lb --version"},
+      {"help", "write: lb --help"},
+  };
+  for (const Advice& one : kAdvice) {
+    if (one.command == command) return one.text;
+  }
+  const bool is_file = command.ends_with(".yaml") || command.ends_with(".yml");
+  return is_file ? "to serve a file, write: lb run FILE" : "the commands are run, check and reference";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -72,7 +100,7 @@ int main(int argc, char** argv) {
 
     std::string file;
     auto* run_command = app.add_subcommand("run", "Serve until SIGTERM or SIGINT");
-    run_command->add_option("--config,-c", file, "Configuration file (YAML)")->required();
+    run_command->add_option("FILE,--config,-c", file, "Configuration file (YAML)")->required();
 
     bool dumps = false;
     bool checks_ports = false;
@@ -86,6 +114,10 @@ int main(int argc, char** argv) {
     auto* reference_command =
         app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
 
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+      std::fprintf(stderr, "lb: unknown command '%s'; %s\n", holdfast::escaped(argv[1], 100).c_str(), advice_for(argv[1]));
+      return 1;
+    }
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {

@@ -63,6 +63,7 @@ struct Key {
   std::function<Wrong()> check;                                                         // once everything is read
   std::function<std::vector<WrongPart>()> check_parts;                                  // likewise
   std::string variable;  // of the environment; outweighs the file
+  std::string short_form;  // Section: the key that a single value in place of the section is for
   bool is_secret = false;
   bool is_text = false;  // a string that YAML might take for something else: printed in quotes
 };
@@ -75,6 +76,8 @@ class Keys {
     explicit Added(Key& key) : key_(key) {}
     Added& env(std::string_view variable) { return key_.variable = variable, *this; }
     Added& secret() { return key_.is_secret = true, *this; }
+    /// A section may be written as one value, which is that of its key `name`.
+    Added& short_form(std::string_view name) { return key_.short_form = name, *this; }
     /// Judged when the whole configuration has been read; an error is shown at the key's place.
     Added& check(std::function<Wrong()> judge) { return key_.check = std::move(judge), *this; }
     /// As check(); each error is shown at the place of its part.

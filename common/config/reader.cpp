@@ -222,6 +222,10 @@ class Reader {
       case Key::Kind::Pairs:
         return read_pairs(value, key, path);
       case Key::Kind::Section:
+        if (value.IsScalar() && !key.short_form.empty()) {
+          Key* inner = find(*key.section, key.short_form);
+          return read_once(value, value, *inner, path + "." + key.short_form);
+        }
         return read_map(value, *key.section, path + ".");
       case Key::Kind::Map:
         return read_entries(value, key, path);

@@ -80,9 +80,14 @@ struct AdminView {
 };
 void describe(Keys& keys, AdminView& view) {
   keys.add_scalar(
-      "listen", "where metrics, health and the upstreams' state are served", kListenAllowed,
-      [&view = view.settings.admin](std::string_view text) { return parse_listen(view, text); },
-      [&view = view.settings.admin] { return view.is_set() ? view.text() : std::string(); });
+      "listen", "where metrics, health and the upstreams' state are served; off: nowhere",
+      "off, " + std::string(kListenAllowed),
+      [&view = view.settings.admin](std::string_view text) -> Wrong {
+        if (text != "off") return parse_listen(view, text);
+        view = Address{};
+        return std::nullopt;
+      },
+      [&view = view.settings.admin] { return view.is_set() ? view.text() : std::string("off"); });
   keys.add("token", view.settings.admin_token,
            "wanted as 'Authorization: Bearer' of who changes state there or asks for clients' requests; off loopback "
            "nobody may without")
@@ -121,7 +126,7 @@ void describe_process(Keys& keys, Settings& settings) {
       [&settings](std::string_view text) { return parse_listen(settings.listen, text); },
       [&settings] { return settings.listen.is_set() ? settings.listen.text() : std::string(); });
   AdminView admin{settings};
-  keys.section("admin", admin, "the admin port");
+  keys.section("admin", admin, "the admin port; a single value is its listen, such as admin: off").short_form("listen");
   keys.add_scalar(
       "workers", "threads that serve clients", "auto (one a core), or 1 to 256",
       [&settings](std::string_view text) -> Wrong {

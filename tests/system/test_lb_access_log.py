@@ -234,7 +234,7 @@ def test_sigusr1_begins_a_new_file_and_loses_no_line(lb_logging, log_file, upstr
 def test_sigusr1_without_an_access_log_ends_nothing(start_lb, upstream):
     lb = start_lb(f"upstreams: ['{upstream().address}']\n")
     os.kill(lb.process.pid, signal.SIGUSR1)
-    eventually(lambda: "signal number=10" in lb.process.log_text())
+    eventually(lambda: "signal name=SIGUSR1" in lb.process.log_text())
     assert ask(lb.public)[0] == 200
 
 

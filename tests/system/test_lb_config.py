@@ -95,6 +95,25 @@ def test_a_port_in_use_is_said_clearly(tmp_path, which):
     assert "somebody else listens there" in done.stderr
 
 
+@pytest.mark.parametrize("command, expected", [
+    ("start", "write: lb run FILE"), ("validate", "write: lb check FILE"), ("reload", "send SIGHUP"),
+    ("lb.yaml", "to serve a file, write: lb run FILE"), ("dance", "the commands are run, check and reference"),
+])
+def test_an_unknown_command_is_named(command, expected):
+    done = subprocess.run([built("lb"), command], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr == f"lb: unknown command '{command}'; {expected}" + done.stderr[done.stderr.find(expected) + len(expected):]
+
+
+@pytest.mark.parametrize("arguments", [["FILE"], ["--config", "FILE"], ["-c", "FILE"]])
+def test_run_takes_the_file_as_an_argument_or_an_option(tmp_path, arguments):
+    config = tmp_path / "lb.yaml"
+    config.write_text("listen: x\n")
+    done = subprocess.run([built("lb"), "run", *(str(config) if one == "FILE" else one for one in arguments)],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and f"{config}:1:9: listen: 'x'" in done.stderr
+
+
 REFUSED = [
     ("log: {{access: {folder}/none/a.log}}", "log.access: '{folder}/none/a.log': there is no such folder; choose another file, or off"),
     ("log: {{access: {folder}}}", "log.access: '{folder}': it is a folder"),

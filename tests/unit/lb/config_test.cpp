@@ -244,3 +244,12 @@ TEST_CASE("the commonest words of nginx and HAProxy are refused with what to wri
   CHECK(has(errors("upstreams: [{url: http://a}]\n"), "write address: 127.0.0.1:3001"));
   CHECK(has(errors("pools: {web: {upstreams: ['h:1'], maxconn: 5}}\n"), "pools.web.maxconn: not a key of this program"));
 }
+
+TEST_CASE("the admin port can be written as one value, and be off") {
+  CHECK_FALSE(read(kOne + "admin: off\n").admin.is_set());
+  CHECK(read(kOne + "admin: 127.0.0.1:9901\n").admin.text() == "127.0.0.1:9901");
+  Settings settings = read(kOne + "admin: {listen: off}\n");
+  CHECK(has(dump_config(settings), "listen: off"));
+  CHECK(has(errors(kOne + "admin: none\n"), "admin.listen: 'none': no port; write host:port"));
+  CHECK(changes(kOne, kOne + "admin: off\n") == "admin.listen: 127.0.0.1:9900 -> off (fixed)\n");
+}
