@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -80,8 +81,11 @@ struct Stream::Block final : TurnWriter {
   bool is_connecting = false;
   bool is_reading = false;
   bool is_finishing = false;      // FIN is owed once unsent is empty
-  int send_problem = 0;           // found at the end of a turn, when nobody could be told
-  std::size_t refused_bytes = 0;  // that the kernel would not take by then
+  bool is_guarded = false;        // the next bytes go out only if is_quiet()
+  bool is_refusing = false;       // no byte goes out any more
+  bool has_ended = false;         // the peer's FIN was read
+  int error = 0;                  // the first one of this connection
+  std::size_t refused_bytes = 0;  // written, and never handed to the kernel
   StreamUser* user = nullptr;     // null from the moment its owner lets go
   std::string unsent;             // empty unless the peer is slow
   std::size_t unsent_from = 0;
@@ -89,9 +93,42 @@ struct Stream::Block final : TurnWriter {
 
   Loop& loop() { return *static_cast<Loop*>(poll.loop->data); }
   bool has_unsent() const { return unsent_from < unsent.size(); }
+  std::size_t unsent_bytes() const { return unsent.size() - unsent_from; }
+
+  /// The kernel reports an error once, to whichever call comes first; after that, recv() returns 0 as after a FIN.
+  void latch(int error_number) {
+    if (error == 0) error = error_number;
+  }
+  /// The kernel reports a reset as EPIPE if the peer's FIN came before it, otherwise as ECONNRESET.
+  bool is_reset_after_fin() const { return error == EPIPE; }
+
+  /// Returns true if there is nothing to read: no byte, no end of stream, no error.
+  bool is_quiet() {
+    char byte;
+    if (::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) return false;
+    if (would_block(errno) || errno == EINTR) return true;
+    latch(errno);
+    return false;
+  }
+
+  /// Calls `send`, which hands bytes to the kernel. Returns how many it took, or nothing if none will go out any more.
+  template <class Send>
+  std::optional<std::size_t> hand_over(Send send) {
+    if (std::exchange(is_guarded, false) && !is_quiet()) is_refusing = true;
+    if (is_refusing) return std::nullopt;
+    const ssize_t count = send();
+    if (count >= 0) {
+      sent += static_cast<std::size_t>(count);
+      return static_cast<std::size_t>(count);
+    }
+    if (would_block(errno) || errno == EINTR) return 0;
+    latch(errno);
+    is_refusing = true;
+    return std::nullopt;
+  }
 
   void watch() {
-    const bool is_writable_wanted = is_connecting || has_unsent() || send_problem != 0;
+    const bool is_writable_wanted = is_connecting || has_unsent() || (error != 0 && !is_reading);
     const int events = (is_reading ? UV_READABLE : 0) | (is_writable_wanted ? UV_WRITABLE : 0);
     if (events == 0) {
       uv_poll_stop(&poll);
@@ -107,9 +144,9 @@ struct Stream::Block final : TurnWriter {
   void on_ready(int status, int ready) {
     if (user == nullptr) return;
     if (is_connecting) return finish_connecting();
-    if (send_problem != 0 && !is_reading) {
+    if (error != 0 && !is_reading) {
       uv_poll_stop(&poll);
-      return user->on_broken(broken(send_problem));
+      return user->on_broken(broken(error));
     }
     if (status < 0) return read_to_the_end();
     if ((ready & UV_WRITABLE) != 0) send_unsent();
@@ -118,7 +155,8 @@ struct Stream::Block final : TurnWriter {
 
   void finish_connecting() {
     is_connecting = false;
-    if (const int problem = pending_error(fd); problem != 0) return user->on_broken(broken(problem));
+    latch(pending_error(fd));
+    if (error != 0) return user->on_broken(broken(error));
     watch();
     user->on_connected();
   }
@@ -132,13 +170,14 @@ struct Stream::Block final : TurnWriter {
       return true;
     }
     if (count < 0 && (would_block(errno) || errno == EINTR)) return false;
-    const int problem = count < 0 ? errno : 0;
+    if (count < 0) latch(errno);
+    has_ended = count == 0 && (error == 0 || is_reset_after_fin());
     is_reading = false;
     watch();
-    if (problem == 0) {
+    if (has_ended) {
       user->on_end_of_stream();
     } else {
-      user->on_broken(broken(problem));
+      user->on_broken(broken(error));
     }
     return false;
   }
@@ -148,22 +187,17 @@ struct Stream::Block final : TurnWriter {
     while (user != nullptr && is_reading && read_once()) {
     }
     if (user == nullptr || (was_reading && !is_reading)) return;  // told of the end, or paused meanwhile
-    user->on_broken(broken(pending_error(fd)));                   // nobody reads: nobody would hear of it otherwise
+    latch(pending_error(fd));
+    user->on_broken(broken(error));  // nobody reads: nobody would hear of it otherwise
   }
 
   /// At the end of the turn. An error is not told here: the poll, or the next read, will tell; and where nobody reads
   /// any more, being writable, which a broken socket always is.
   void send_now(std::string_view bytes) override {
-    const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (count < 0 && !would_block(errno) && errno != EINTR) {
-      send_problem = errno;
-      refused_bytes += bytes.size();
-      if (user != nullptr && !is_reading) watch();
-      return;
-    }
-    const std::size_t taken = count < 0 ? 0 : static_cast<std::size_t>(count);
-    sent += taken;
-    keep(bytes.substr(taken));
+    const auto taken = hand_over([this, bytes] { return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL); });
+    if (taken) return keep(bytes.substr(*taken));
+    refused_bytes += bytes.size();
+    if (user != nullptr && !is_reading) watch();
   }
 
   void append(std::string_view bytes) {
@@ -186,19 +220,24 @@ struct Stream::Block final : TurnWriter {
 
   void send_unsent() {
     loop().output().before_sending();
-    const ssize_t count = ::send(fd, unsent.data() + unsent_from, unsent.size() - unsent_from, MSG_NOSIGNAL);
-    if (count < 0) {
-      if (!would_block(errno) && errno != EINTR) user->on_broken(broken(errno));
-      return;
-    }
-    sent += static_cast<std::size_t>(count);
-    unsent_from += static_cast<std::size_t>(count);
+    const auto taken =
+        hand_over([this] { return ::send(fd, unsent.data() + unsent_from, unsent_bytes(), MSG_NOSIGNAL); });
+    if (!taken) return refuse_unsent();
+    unsent_from += *taken;
     if (has_unsent()) return;
     release(unsent);
     unsent_from = 0;
     if (is_finishing) ::shutdown(fd, SHUT_WR);
     watch();
     user->on_drained();
+  }
+
+  /// What the peer sent before may still be read, and reading tells how it ended. If nobody reads, on_ready() tells.
+  void refuse_unsent() {
+    refused_bytes += unsent_bytes();
+    release(unsent);
+    unsent_from = 0;
+    watch();
   }
 };
 
@@ -271,6 +310,11 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
     total += piece.size();
   }
   if (count == 0) return {};
+  const auto refused = [this, total]() -> Result<void> {
+    block_->refused_bytes += total;
+    return tl::unexpected(broken(block_->error));
+  };
+  if (block_->is_refusing) return refused();
   TurnOutput& output = block_->loop().output();
   if (block_->has_unsent()) {
     for (const std::string_view piece : pieces) block_->append(piece);
@@ -284,13 +328,11 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
   msghdr message{};
   message.msg_iov = buffers.data();
   message.msg_iovlen = count;
-  const ssize_t outcome = block_->has_unsent() ? 0 : ::sendmsg(block_->fd, &message, MSG_NOSIGNAL);
-  if (outcome < 0 && !would_block(errno) && errno != EINTR) {
-    block_->refused_bytes += total;
-    return tl::unexpected(broken(errno));
-  }
-  std::size_t taken = outcome > 0 ? static_cast<std::size_t>(outcome) : 0;
-  block_->sent += taken;
+  const auto outcome = block_->has_unsent() ? std::optional<std::size_t>(0) : block_->hand_over([this, &message] {
+    return ::sendmsg(block_->fd, &message, MSG_NOSIGNAL);
+  });
+  if (!outcome) return refused();
+  std::size_t taken = *outcome;
   for (const std::string_view piece : pieces) {
     const std::size_t skipped = std::min(taken, piece.size());
     taken -= skipped;
@@ -299,7 +341,21 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
   return {};
 }
 
-std::size_t Stream::unsent_bytes() const { return block_ == nullptr ? 0 : block_->unsent.size() - block_->unsent_from; }
+void Stream::look_before_writing() { block_->is_guarded = true; }
+
+void Stream::give_up_writing() {
+  TurnOutput& output = block_->loop().output();
+  block_->refused_bytes += output.waiting(*block_);
+  output.withdraw(*block_);
+  block_->is_refusing = true;
+  block_->refuse_unsent();
+}
+
+std::size_t Stream::unsent_bytes() const { return block_ == nullptr ? 0 : block_->unsent_bytes(); }
+
+std::size_t Stream::withheld_bytes() const {
+  return block_->loop().output().waiting(*block_) + block_->refused_bytes + block_->unsent_bytes();
+}
 
 std::uint64_t Stream::taken_bytes() const {
   int queued = 0;
@@ -310,20 +366,23 @@ std::uint64_t Stream::taken_bytes() const {
 
 bool Stream::has_input() const {
   char byte;
-  return block_ != nullptr && ::recv(block_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  if (block_ == nullptr) return false;
+  const ssize_t count = ::recv(block_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (count < 0 && !would_block(errno) && errno != EINTR) block_->latch(errno);
+  return count > 0;
 }
 
+bool Stream::is_quiet() const { return block_->is_quiet(); }
+
 Delivery Stream::delivery(std::size_t bytes) const {
+  const std::size_t withheld = withheld_bytes();
+  if (withheld == bytes) return Delivery::Withheld;
   int unacknowledged = 0;
-  tcp_info info{};
-  socklen_t info_bytes = sizeof info;
-  if (ioctl(block_->fd, SIOCOUTQ, &unacknowledged) != 0 ||
-      getsockopt(block_->fd, IPPROTO_TCP, TCP_INFO, &info, &info_bytes) != 0) {
-    return Delivery::Some;
-  }
-  const std::size_t outside = block_->loop().output().waiting(*block_) + block_->refused_bytes + unsent_bytes();
-  if (outside + static_cast<std::size_t>(unacknowledged) != bytes) return Delivery::Some;
-  return outside == bytes || info.tcpi_state == TCP_CLOSE ? Delivery::None : Delivery::Unsettled;
+  if (!block_->has_ended || ::ioctl(block_->fd, SIOCOUTQ, &unacknowledged) != 0) return Delivery::Unknown;
+  if (withheld + static_cast<std::size_t>(unacknowledged) != bytes) return Delivery::Unknown;
+  block_->latch(pending_error(block_->fd));
+  if (block_->is_reset_after_fin()) return Delivery::Rejected;
+  return block_->error == 0 ? Delivery::Pending : Delivery::Unknown;
 }
 
 void Stream::finish_writing() {

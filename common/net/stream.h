@@ -20,9 +20,11 @@ class StreamUser {
  public:
   /// Bytes came. The view dies with this call.
   virtual void on_bytes(std::span<const char> bytes) = 0;
-  /// The peer sends no more (FIN); it may still read.
+  /// The peer's FIN was read, so all that it sent has come; it may still read. Never called after a reset, even if a
+  /// write was told of the reset first.
   virtual void on_end_of_stream() = 0;
-  /// The connection broke, or never came about: close the stream, it is of no more use.
+  /// The connection broke, or never came about: close the stream, it is of no more use. If the stream was not reading,
+  /// bytes that came before may still be unread; start_reading() delivers them, and then tells of the break again.
   virtual void on_broken(const Error& error) = 0;
   /// The kernel does not take all that was written: from now on unsent_bytes() is not 0, until on_drained(). May come
   /// from inside write(): only take note.
@@ -36,11 +38,12 @@ class StreamUser {
   ~StreamUser() = default;
 };
 
-/// What is known of how much of something written the peer has taken.
+/// What is known of how much of something written has reached the peer. See docs/retry.md for what each value proves.
 enum class Delivery {
-  None,       // the kernel proves that it took no byte, and never will
-  Unsettled,  // it took none so far
-  Some,       // it took some, or that cannot be told
+  Withheld,  // The kernel was handed no byte of it.
+  Rejected,  // The peer sent FIN, then reset the connection, and acknowledged no byte of it.
+  Pending,   // The peer sent FIN and has acknowledged no byte of it so far.
+  Unknown,   // The peer acknowledged some of it, or the kernel cannot tell.
 };
 
 /// Owns a socket. Closing or destroying it is safe at any time: what libuv may still touch lives on by itself.
@@ -67,13 +70,18 @@ class Stream {
   /// on_broken() is not called for it. A break that is found later is told by on_broken().
   Result<void> write(std::initializer_list<std::string_view> pieces);
   Result<void> write(std::string_view bytes) { return write({bytes}); }
+  /// The next bytes are handed to the kernel only if there is nothing to read at that moment: no byte, no end of stream
+  /// and no error. Otherwise they, and all that is written later, never go out, and reading tells what came.
+  void look_before_writing();
+  /// From now on the kernel is handed nothing more, neither what is unsent nor what waits for the end of this turn.
+  void give_up_writing();
   /// Bytes that the kernel did not take: the peer is slow.
   std::size_t unsent_bytes() const;
   /// Bytes that the peer has acknowledged, ever. Asks the kernel.
   std::uint64_t taken_bytes() const;
-  /// How much of the last `bytes` written the peer has taken, as far as the kernel knows. None where it has
-  /// acknowledged no byte of them and the connection has been reset since. That counts only if the peer's end of stream
-  /// was read before: a reset alone may follow upon bytes that were read.
+  /// Bytes that were written and not handed to the kernel, or not yet.
+  std::size_t withheld_bytes() const;
+  /// How much of the last `bytes` written has reached the peer, as far as the kernel knows. Asks the kernel.
   Delivery delivery(std::size_t bytes) const;
   /// Sends FIN after what is unsent. Reading goes on.
   void finish_writing();
@@ -85,6 +93,8 @@ class Stream {
 
   /// True where the kernel has bytes that were not read yet. Asks it.
   bool has_input() const;
+  /// Returns true if there is nothing to read: no byte, no end of stream, no error. Asks the kernel.
+  bool is_quiet() const;
 
   Address peer() const;
   /// The descriptor, for questions to the kernel.

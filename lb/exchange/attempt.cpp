@@ -31,9 +31,11 @@ std::optional<AttemptResult> Attempt::connect(ResponseReceiver& receiver) {
 
 void Attempt::send(OutgoingRequest& request, ResponseReceiver& receiver) {
   endpoint_->counters().requests.add();
+  const bool is_repeatable = request.is_repeatable();
   connection_->begin(receiver, {.method = request.method(),
                                 .upgrade = !request.upgrade().empty(),
-                                .wants_proof = share_->settings.retry.prove_undelivered && !request.is_repeatable()});
+                                .looks_first = !is_repeatable,
+                                .trusts_reset = !is_repeatable && share_->settings.retry.prove_undelivered});
   static_cast<void>(request.send(*connection_));
 }
 

@@ -110,14 +110,14 @@ Phase Exchange::begin_attempt(const Pick& picked, Slot slot) {
   if (++attempts_ > 1 && failure_) {
     share_->counters.retries[static_cast<std::size_t>(*failure_)].add();
   }
-  const bool was_closed_idle = failure_ == AttemptResult::ClosedIdle;
+  const bool was_stale = failure_ == AttemptResult::ClosedIdle || failure_ == AttemptResult::Undelivered;
   failure_.reset();
   is_connected_ = has_head_ = is_response_complete_ = is_hold_over_ = is_upgraded_ = is_hedge_answer_ = false;
   attempt_.begin(*share_, picked.index, slot, attempts_ == 1 && !has_paused_ ? started_ns_ : uv_hrtime(),
                  note_of(*picked.server));
   // Where one kept connection turned out to be closed, the others may be too: the next attempt is made on a new one.
   // What can't be repeated is not risked on a connection that the kernel knows to be closed.
-  if (!was_closed_idle && attempt_.take_idle(!request_.is_repeatable())) return send_request();
+  if (!was_stale && attempt_.take_idle(!request_.is_repeatable())) return send_request();
   if (const auto failed = attempt_.connect(*this)) return after_failure(*failed);
   const std::size_t servers_left = share_->policy.untried_count(tried_) + 1;
   const auto left = std::chrono::milliseconds(deadline_ - context_.loop.now());

@@ -2,15 +2,13 @@
 
 #include "lb/upstream/endpoint.h"
 
-#include <sys/socket.h>
-#include <cerrno>
 #include <utility>
 
 namespace holdfast::lb {
 namespace {
 
 /// A server that has closed answers what still comes with a reset, within a round trip.
-constexpr std::chrono::milliseconds kDeliveryWait{5};
+constexpr std::chrono::milliseconds kResetWait{5};
 
 }  // namespace
 
@@ -51,7 +49,8 @@ void UpstreamConnection::begin(ResponseReceiver& receiver, const Asked& asked) {
   receiver_ = &receiver;
   saw_bytes_ = is_complete_ = is_reusable_ = false;
   written_bytes_ = 0;
-  wants_proof_ = asked.wants_proof;
+  trusts_reset_ = asked.trusts_reset;
+  if (asked.looks_first && !is_fresh_) stream_.look_before_writing();
   await_response();
   parser_.expect_answer_to(asked.method, asked.upgrade);
 }
@@ -72,16 +71,10 @@ Result<void> UpstreamConnection::write(std::initializer_list<std::string_view> p
   return stream_.write(pieces);
 }
 
-bool UpstreamConnection::is_stale() const {
-  char byte;
-  const ssize_t got = ::recv(stream_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-}
-
 void UpstreamConnection::rest() {
   receiver_ = nullptr;
   is_fresh_ = false;
-  stream_.start_reading();  // so that the server's closing is seen when it happens
+  resume();  // so that the server's closing is seen when it happens
 }
 
 void UpstreamConnection::close() {
@@ -102,6 +95,7 @@ void UpstreamConnection::on_bytes(std::span<const char> bytes) {
   if (receiver_ == nullptr) return endpoint_.discard(*this);  // nobody asked
   endpoint_.counters().heard_ms.set(loop_.now().time_since_epoch().count());
   if (is_tunnel_) return receiver_->on_body({bytes.data(), bytes.size()});
+  if (is_unasked()) return judge_delivery();  // these bytes are no response to it
   saw_bytes_ = true;
   const auto used = parser_.parse(bytes);
   if (receiver_ == nullptr || !stream_.is_open()) return;  // its user let go meanwhile
@@ -144,19 +138,29 @@ void UpstreamConnection::on_end_of_stream() {
   if (is_tunnel_) return receiver_->on_tunnel_end();
   if (parser_.finish()) return std::exchange(receiver_, nullptr)->on_end();
   if (is_fresh_ || saw_bytes_) return fail(AttemptResult::Closed);
-  if (!wants_proof_ || stream_.delivery(written_bytes_) != Delivery::Unsettled) return judge_delivery();
-  endpoint_.timeouts_idle_.arm(idle_timeout_, kDeliveryWait);
+  if (!trusts_reset_ || stream_.delivery(written_bytes_) != Delivery::Pending) return judge_delivery();
+  endpoint_.timeouts_idle_.arm(idle_timeout_, kResetWait);
 }
 
-/// The server closed a kept connection instead of answering.
+/// True if the connection was kept and no byte of the request under way has left.
+bool UpstreamConnection::is_unasked() const {
+  return !is_fresh_ && !saw_bytes_ && stream_.withheld_bytes() == written_bytes_;
+}
+
+/// A kept connection has ended without a response, or is of no more use.
 void UpstreamConnection::judge_delivery() {
-  const bool is_proven = wants_proof_ && stream_.delivery(written_bytes_) == Delivery::None;
-  fail(is_proven ? AttemptResult::Undelivered : AttemptResult::ClosedIdle);
+  stream_.give_up_writing();  // before the verdict, so that it stays true
+  const Delivery delivery = stream_.delivery(written_bytes_);
+  const bool is_undelivered = delivery == Delivery::Withheld || (trusts_reset_ && delivery == Delivery::Rejected);
+  fail(is_undelivered ? AttemptResult::Undelivered : AttemptResult::ClosedIdle);
 }
 
 void UpstreamConnection::on_broken(const Error& error) {
   if (receiver_ == nullptr) return endpoint_.discard(*this);
-  fail(result_of(error));
+  if (is_paused_) return;  // what the server sent before is still to be read
+  const AttemptResult result = result_of(error);
+  if (result == AttemptResult::ClosedIdle) return judge_delivery();
+  fail(result);
 }
 
 void UpstreamConnection::on_drained() {

@@ -55,8 +55,9 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   /// What has to be known of a request to take its response.
   struct Asked {
     Method method = Method::Get;
-    bool upgrade = false;      // to another protocol
-    bool wants_proof = false;  // it may be repeated only where no byte of it was delivered
+    bool upgrade = false;       // to another protocol
+    bool looks_first = false;   // a kept connection is given it only if nothing, not even its end, is to be read there
+    bool trusts_reset = false;  // it counts as undelivered if the server ended and reset, and acknowledged nothing
   };
   /// Begins a request on an open connection.
   void begin(ResponseReceiver& receiver, const Asked& asked);
@@ -69,13 +70,19 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   void finish_writing() { stream_.finish_writing(); }
 
   /// Backpressure: reads on, or does not.
-  void pause() { stream_.stop_reading(); }
-  void resume() { stream_.start_reading(); }
+  void pause() {
+    is_paused_ = true;
+    stream_.stop_reading();
+  }
+  void resume() {
+    is_paused_ = false;
+    stream_.start_reading();
+  }
 
   /// True after on_end() where the server goes on serving this connection and no byte was left over.
   bool is_reusable() const { return is_reusable_; }
   /// True where the server has sent something or closed since the last response, though nobody was asked to look yet.
-  bool is_stale() const;
+  bool is_stale() const { return !stream_.is_quiet(); }
   /// Nobody's any more: what comes now is a reason to leave.
   void rest();
   void close();
@@ -96,6 +103,7 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   void on_response_end(std::span<const Field> trailers) override;
   void on_response_upgrade(const ResponseHead& head) override;
   void on_idle_timeout();
+  bool is_unasked() const;
   void judge_delivery();
   void await_response();
   void stop_awaiting();
@@ -112,7 +120,8 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   bool is_counted_ = false;               // among the server's connections
   bool is_idle_ = false;                  // in the endpoint's list of these
   bool is_awaited_ = false;               // a response is, and has not begun
-  bool wants_proof_ = false;
+  bool trusts_reset_ = false;
+  bool is_paused_ = false;
   bool is_fresh_ = true;    // it has served no request yet
   bool saw_bytes_ = false;  // of the response under way
   bool keep_alive_ = false;
