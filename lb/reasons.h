@@ -15,7 +15,7 @@ enum class AttemptResult : std::uint8_t {
   ConnectTimeout,    // no connection within timeouts.connect
   Unreachable,       // no route, or out of descriptors
   ClosedIdle,        // a kept connection that the server had closed meanwhile: nobody's fault
-  Undelivered,       // likewise, and the kernel proves that the server took no byte of the request
+  Undelivered,       // likewise, and no byte of the request reached the server (docs/retry.md)
   Closed,            // the server closed before its response was complete
   Reset,             // the connection broke before the response was complete
   FirstByteTimeout,  // no response within timeouts.first_byte

@@ -176,8 +176,8 @@ void describe(Keys& keys, RetrySettings& retry) {
                "what retries may add to the load, in each worker; beyond it they wait. Connections that failed, and "
                "requests that no server has seen, are free");
   keys.add("prove_undelivered", retry.prove_undelivered,
-           "a request that died on a kept connection is sent again, whatever its method, where the kernel proves that "
-           "the server took no byte of it");
+           "retry a request of any method if its reused connection ended with FIN and then a reset, and the server "
+           "acknowledged no byte of it. Only for servers that read nothing after they half-closed a connection");
   keys.add("assign_idempotency_key", retry.assign_idempotency_key,
            "give a POST or PATCH without Idempotency-Key one of its own, so that it can be repeated; only for servers "
            "that honour the field");

@@ -27,8 +27,9 @@ struct RetryFacts {
 /// | something was sent to the client, the deadline is    |                          |
 /// | over, or the body can't be sent again                | never                    |
 /// | no connection (refused, timed out, unreachable)      | always                   |
-/// | a kept connection closed, and the kernel proves that |                          |
-/// | the server took no byte of the request               | always                   |
+/// | a kept connection ended before a byte of the request |                          |
+/// | was handed to the kernel; or, with prove_undelivered,|                          |
+/// | FIN and reset came and no byte was acknowledged      | always                   |
 /// | closed, reset, timed out or unreadable, no response  | if repeatable            |
 /// | a status of retry.statuses without Retry-After       | if repeatable, on a      |
 /// |                                                      | server not yet tried     |

@@ -68,7 +68,7 @@ struct RetrySettings {
   milliseconds deadline = 5s;
   milliseconds per_try = 0ms;  // 0: an attempt has all of timeouts.first_byte
   BudgetSettings budget;
-  bool prove_undelivered = true;
+  bool prove_undelivered = false;
   bool assign_idempotency_key = false;
   IdempotencyProbeSettings idempotency_probe;
   std::vector<StatusRange> statuses{{502, 504}};
