@@ -47,7 +47,7 @@ class Callgrind:
     """Counts instructions and calls of the allocator, less what the program does by the clock meanwhile."""
 
     REQUESTS = 600
-    IDLE_SECONDS = 2
+    IDLE_SECONDS = 1
 
     def __init__(self, folder):
         self.folder = folder
@@ -58,7 +58,7 @@ class Callgrind:
 
     def measure(self, process, exchanges):
         """The figures of each exchange, per request."""
-        idle, idle_seconds = self._during(process, lambda: time.sleep(self.IDLE_SECONDS))
+        idle, idle_seconds = self._idle(process)
         figures = {}
         for name, exchange in exchanges.items():
             counts, seconds = self._during(process, lambda: exchange.run(self.REQUESTS))
@@ -66,6 +66,17 @@ class Callgrind:
             figures[name] = {figure: (counts[figure] - idle[figure] * upkeep) / self.REQUESTS
                              for figure in ("instructions", "allocations")}
         return figures
+
+    def _idle(self, process):
+        """An idle second whose work is like that of the one before: by then all connections of the start are open."""
+        before = None
+        for _ in range(20):
+            idle, seconds = self._during(process, lambda: time.sleep(self.IDLE_SECONDS))
+            share = idle["instructions"] / idle["upkeep"] if idle["upkeep"] else 0
+            if before is not None and abs(share - before) <= before / 10:
+                return idle, seconds
+            before = share
+        raise Failed(f"{process.name} does not come to rest; see {process.log}")
 
     def _during(self, process, act):
         self._dump(process)
