@@ -172,9 +172,9 @@ def test_a_post_never_goes_out_on_a_connection_that_the_kernel_knows_to_be_close
             connection.shutdown(socket.SHUT_WR)
         assert client.response()[::2] == (200, b"before"), "by the server, on a new connection"
         assert stream.read() == b"", "a server that half-closed would have executed it"
-        server.kept[-1][0].close()
+        for one in reversed(server.kept.pop()):  # the stream, then its connection
+            one.close()
         eventually(lambda: lb.metric("lb_upstream_connections", state="idle") == 0)
-        server.kept.pop()
     assert attempts(lb, "undelivered", "closed_idle") == 0
 
 
@@ -186,12 +186,12 @@ def test_however_many_connections_were_closed_a_get_costs_one_failed_attempt(sta
     client = Client(lb.public)
     next_one, other = servers if last[0] == b"a" else reversed(servers)
     with stopped(lb):
-        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        send_and_wait(client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         for closing in (next_one, other):
             for connection in list(closing.open):
                 connection.shutdown(socket.SHUT_RDWR)
     assert client.response()[0] == 200
-    assert attempts(lb, "closed_idle", "undelivered") == 1
+    assert attempts(lb, "closed_idle", "undelivered") <= 1  # 0 if lb sees the ends before the request
 
 
 def test_what_a_server_says_unasked_is_not_the_next_clients_response(start_lb, server):
@@ -244,7 +244,7 @@ def test_a_post_that_a_half_closed_server_read_is_not_repeated(start_lb, upstrea
     lb = start_lb("listen: 127.0.0.1:0\nworkers: 1\nroutes: [{path: /trigger, pool: trigger}, {path: /long, pool: other}, {pool: tried}]\n"
                   f"pools:\n  trigger: {{upstreams: ['{triggering.address}']}}\n  other: {{upstreams: ['{other.address}']}}\n"
                   f"  tried: {{policy: first, upstreams: ['{half_closing.address}', '{other.address}'], passive: {{max_fails: 0}}}}\n")
-    for number in range(20):
+    for number in range(60):  # the end comes in time in one of ten or so
         clients = [Client(lb.public) for _ in range(10)]
         client, hint, *crowd = clients
         assert client.get()[2] == b"before" and hint.get("/trigger")[0] == 200
