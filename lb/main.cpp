@@ -46,8 +46,7 @@ int check(const std::string& file, bool dumps, bool checks_ports) {
   using holdfast::lb::PortCheck;
   LoadedConfig loaded;
   if (!load(file, loaded)) return 1;
-  const auto errors =
-      preflight_errors(loaded.settings, checks_ports ? PortCheck::Check : PortCheck::Skip);
+  const auto errors = preflight_errors(loaded.settings, checks_ports ? PortCheck::Check : PortCheck::Skip);
   for (const std::string& error : errors) std::fprintf(stderr, "%s: %s\n", file.c_str(), error.c_str());
   if (!errors.empty()) return 1;
   const std::string text = dumps ? dump_config(loaded.settings) : file + ": well\n";
@@ -114,8 +113,10 @@ int main(int argc, char** argv) {
     auto* reference_command =
         app.add_subcommand("reference", "Print the reference of every configuration key (Markdown)");
 
-    if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
-      std::fprintf(stderr, "lb: unknown command '%s'; %s\n", holdfast::escaped(argv[1], 100).c_str(), advice_for(argv[1]));
+    const auto is_named = [argv](const CLI::App* command) { return command->get_name() == argv[1]; };
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_named).empty()) {
+      std::fprintf(stderr, "lb: unknown command '%s'; %s\n", holdfast::escaped(argv[1], 100).c_str(),
+                   advice_for(argv[1]));
       return 1;
     }
     try {

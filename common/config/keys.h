@@ -62,7 +62,7 @@ struct Key {
   std::function<std::vector<std::pair<std::string, std::unique_ptr<Keys>>>()> entries;  // Map, ListOfMaps: those there
   std::function<Wrong()> check;                                                         // once everything is read
   std::function<std::vector<WrongPart>()> check_parts;                                  // likewise
-  std::string variable;  // of the environment; outweighs the file
+  std::string variable;    // of the environment; outweighs the file
   std::string short_form;  // Section: the key that a single value in place of the section is for
   bool is_secret = false;
   bool is_text = false;  // a string that YAML might take for something else: printed in quotes

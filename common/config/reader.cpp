@@ -118,20 +118,18 @@ class Reader {
   }
 
  private:
-  /// The section with the single value `node` under the first key that takes it: `; write health: {uri: /health}`.
+  /// How the section may be written that has `node` in its place: `health: {uri: /health}`, by its first key.
   static std::string section_example(const YAML::Node& node, const Keys& keys, const std::string& path) {
-    if (!node.IsScalar()) return {};
+    if (!node.IsScalar() || keys.all().empty()) return {};
     const std::string& value = node.Scalar();
-    for (const std::string_view word : {"", "true", "false", "yes", "no", "on", "off"}) {
-      if (value == word) return {};
-    }
-    for (const auto& key : keys.all()) {
-      if (key->kind != Key::Kind::Scalar || key->is_secret || key->parse(value) || (key->check && key->check())) continue;
-      const auto dot = path.rfind('.');
-      const std::string name = dot == path.npos ? path : path.substr(dot + 1);
-      return "; write " + name + ": {" + key->name + ": " + escaped(value, 100) + "}";
-    }
-    return {};
+    Key& first = *keys.all().front();
+    const bool is_list = first.kind == Key::Kind::ListOfMaps;
+    if (first.is_secret || (first.kind != Key::Kind::Scalar && !is_list)) return {};
+    if ((is_list ? first.add_short : first.parse)(value) || (first.check && first.check())) return {};
+    const std::string text = escaped(value, 100);
+    const std::string name = path.substr(path.rfind('.') + 1);  // npos + 1 is 0
+    return "; write its keys, for example " + name + ": {" + first.name + ": " + (is_list ? "[" + text + "]" : text) +
+           "}";
   }
 
   std::string path_or_file(const std::string& prefix) const {
@@ -297,9 +295,10 @@ class Reader {
     if (!value.IsSequence()) {
       has_unread_collection_ = true;
       const bool is_element = value.IsScalar() && !key.add_short(value.Scalar());
-      return fail(value, path,
-                  is_element ? "not a list; write " + key.name + ": [" + escaped(value.Scalar(), 100) + "]" : "not a list",
-                  key.allowed);
+      return fail(
+          value, path,
+          is_element ? "not a list; write " + key.name + ": [" + escaped(value.Scalar(), 100) + "]" : "not a list",
+          key.allowed);
     }
     key.clear();
     std::size_t count = 0;
@@ -335,11 +334,15 @@ class Reader {
     }
   }
 
-  /// Whether the value at `path`, or a part of it, could not be read: whatever a check says follows from that.
+  /// Whether the value at `path`, a part of it or what it is part of could not be read: whatever a check says follows
+  /// from that.
   bool has_failed(const std::string& path) const {
-    return std::any_of(failed_.begin(), failed_.end(), [&path](const std::string& failed) {
-      return failed.starts_with(path) && (failed.size() == path.size() || failed[path.size()] == '.' ||
-                                          failed[path.size()] == '[');
+    const auto is_within = [](const std::string& inner, const std::string& outer) {
+      return inner.starts_with(outer) &&
+             (inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[');
+    };
+    return std::any_of(failed_.begin(), failed_.end(), [&path, &is_within](const std::string& failed) {
+      return is_within(failed, path) || is_within(path, failed);
     });
   }
 
@@ -354,8 +357,8 @@ class Reader {
   std::string file_;
   std::vector<std::string> errors_;
   std::size_t errors_untold_ = 0;
-  std::vector<std::string> failed_;  // the keys that could not be read
-  bool has_unread_collection_ = false;  // a map or list of sections: other keys may refer to its elements
+  std::vector<std::string> failed_;            // the keys that could not be read
+  bool has_unread_collection_ = false;         // a map or list of sections: other keys may refer to its elements
   std::map<std::string, std::string> places_;  // of each key that was given: in the file, or a variable
   std::vector<std::pair<std::string, std::unique_ptr<Keys>>> elements_;  // of maps and lists, with their prefixes
 };

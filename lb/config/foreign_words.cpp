@@ -28,7 +28,8 @@ constexpr Word kAliases[] = {
 };
 
 constexpr std::string_view kUpstreams = "write upstreams: [127.0.0.1:3001]";
-constexpr std::string_view kSetRequest = "write headers: {request: {set: {NAME: VALUE}}}, or add or remove in place of set";
+constexpr std::string_view kSetRequest =
+    "write headers: {request: {set: {NAME: VALUE}}}, or add or remove in place of set";
 constexpr std::string_view kSetResponse =
     "write headers: {response: {set: {NAME: VALUE}}}, or add or remove in place of set";
 constexpr std::string_view kRetries =
@@ -50,10 +51,12 @@ constexpr Word kHints[] = {
     {"health_body", "Caddy's is a regular expression; write health: {body: TEXT} for text that the body must contain"},
     {"health_request_body", "probes have no body; remove this key"},
     {"health_upstream", "lb probes each server itself; write health: {port: 8081} for another port"},
-    {"fail_duration", "write passive: {fail_window: 30s, eject_for: 30s}: how long a failure counts, and how long a "
-                      "server is ejected"},
-    {"unhealthy_request_count", "write max_requests with each server: upstreams: [{address: 127.0.0.1:3001, "
-                                "max_requests: 100}]"},
+    {"fail_duration",
+     "write passive: {fail_window: 30s, eject_for: 30s}: how long a failure counts, and how long a "
+     "server is ejected"},
+    {"unhealthy_request_count",
+     "write max_requests with each server: upstreams: [{address: 127.0.0.1:3001, "
+     "max_requests: 100}]"},
     {"flush_interval", "lb passes streams on at once; write response: {buffer: 0B} to hold back nothing"},
     {"request_buffers", "write retry: {body_buffer: 64KiB}"},
     {"response_buffers", "write response: {buffer: 64KiB}"},
@@ -171,7 +174,8 @@ void add_foreign_server_words(Keys& keys) {
 
 std::optional<std::string> foreign_policy_advice(std::string_view word) {
   for (const Word& one : kPolicies) {
-    if (one.word == word || (word.starts_with(one.word) && word[one.word.size()] == '(')) return std::string(one.meaning);
+    if (one.word == word || (word.starts_with(one.word) && word[one.word.size()] == '('))
+      return std::string(one.meaning);
   }
   return std::nullopt;
 }

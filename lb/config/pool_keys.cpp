@@ -61,12 +61,10 @@ Wrong parse_policy(PolicySettings& policy, std::string_view text) {
     HashSource source;
     bool is_named;
   };
-  constexpr Source kSources[] = {{"client_ip", HashSource::ClientIp, false},
-                                 {"client_ip_hash", HashSource::ClientIp, false},
-                                 {"ip_hash", HashSource::ClientIp, false},
-                                 {"path", HashSource::Path, false},
-                                 {"header", HashSource::Header, true},
-                                 {"cookie", HashSource::Cookie, true}};
+  constexpr Source kSources[] = {
+      {"client_ip", HashSource::ClientIp, false}, {"client_ip_hash", HashSource::ClientIp, false},
+      {"ip_hash", HashSource::ClientIp, false},   {"path", HashSource::Path, false},
+      {"header", HashSource::Header, true},       {"cookie", HashSource::Cookie, true}};
   std::size_t at = 0;
   for (const Word& one : kWords) {
     if (one.word != words[0]) continue;
@@ -80,7 +78,8 @@ Wrong parse_policy(PolicySettings& policy, std::string_view text) {
   for (const Source& one : kSources) {
     if (at >= words.size() || one.word != words[at]) continue;
     if (words.size() != at + (one.is_named ? 2U : 1U)) return one.is_named ? "its name is missing" : "a word too many";
-    const Wrong wrong = one.is_named ? wrong_field_name(words[at + 1]) : std::nullopt;  // a cookie's name is a token too
+    const Wrong wrong =
+        one.is_named ? wrong_field_name(words[at + 1]) : std::nullopt;  // a cookie's name is a token too
     if (wrong) return wrong;
     policy = {.policy = Policy::Hash, .source = one.source, .name = one.is_named ? std::string(words[at + 1]) : ""};
     return std::nullopt;

@@ -17,7 +17,8 @@ Wrong parse_listen(Address& address, std::string_view text) {
   const std::string port = std::to_string(parts->port);
   const bool is_any = parts->host.empty() || parts->host == "*";
   const auto parsed = Address::parse(is_any ? "[::]:" + port : std::string(text));  // [::] takes IPv4 too
-  if (!parsed) return "not an IP address; write one of this machine's, for example 127.0.0.1:" + port + ", or *:" + port;
+  if (!parsed)
+    return "not an IP address; write one of this machine's, for example 127.0.0.1:" + port + ", or *:" + port;
   address = *parsed;
   return std::nullopt;
 }

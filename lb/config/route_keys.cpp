@@ -18,7 +18,8 @@ Wrong parse_host(std::string& host, std::string_view text) {
     host = text;
     return std::nullopt;
   }
-  if (!is_valid_host(name) || name.find('*') != std::string_view::npos) return "not a host name";
+  if (name.find('*') != name.npos) return "not a host name; `*` is allowed alone or at the beginning, as *.example.com";
+  if (!is_valid_host(name)) return "not a host name";
   if (host_of(name) != (name.ends_with('.') ? name.substr(0, name.size() - 1) : name)) return "a host has no port here";
   host = normal_route_host(text);
   return std::nullopt;
@@ -29,11 +30,11 @@ Wrong misplaced_wildcard(std::string_view path) {
   const auto star = path.find('*');
   if (star == path.npos || (path.ends_with("/*") && star == path.size() - 1)) return std::nullopt;
   const std::string_view before = path.substr(0, star);
-  const auto slash = before.rfind('/');
-  const std::string prefix = normal_route_path(slash == path.npos ? "/" : before.substr(0, slash));
+  const bool is_last = star == path.size() - 1;  // `/api*` means /api; of `/api/*.php` only /api/ is sure
+  const std::string prefix = normal_route_path(is_last ? before : before.substr(0, before.rfind('/') + 1));
   if (prefix.empty()) return "`*` is allowed only as `/*` at the end of a path; write / to match every path";
-  return "`*` is allowed only as `/*` at the end of a path; write " + prefix + " to match it and all paths below it, or " +
-         prefix + "/* to match only the paths below it";
+  return "`*` is allowed only as `/*` at the end of a path; write " + prefix +
+         " to match it and all paths below it, or " + prefix + "/* to match only the paths below it";
 }
 
 Wrong parse_path(std::string& path, std::string_view text) {
@@ -61,20 +62,19 @@ void describe(Keys& keys, RouteSettings& route) {
       "path",
       "path of the request; the longest match wins. /api matches /api and all paths below it, /api/* matches only the "
       "paths below it. Case matters",
-      "a path such as /api or /api/*",
-      [&route](std::string_view text) { return parse_path(route.path, text); }, [&route] { return route.path; });
+      "a path such as /api or /api/*", [&route](std::string_view text) { return parse_path(route.path, text); },
+      [&route] { return route.path; });
   keys.add("pool", route.pool, "who takes it");
 }
 
 Keys::Added describe_routes(Keys& keys, std::vector<RouteSettings>& routes) {
-  return keys.list_of<RouteSettings>("routes", routes,
-                                     "which pool takes which requests, 404 for the others; with one pool they may be "
-                                     "left out, and it takes all. Where "
-                                     "one goes by path, requests with a dot segment (`/../`, `%2e`) are refused (400)",
-                                     "a list of sections with host, path and pool",
-                                     [](RouteSettings&, std::string_view) -> Wrong {
-                                       return "not a section; write {path: /api, pool: NAME}";
-                                     });
+  return keys.list_of<RouteSettings>(
+      "routes", routes,
+      "which pool takes which requests, 404 for the others; with one pool they may be "
+      "left out, and it takes all. Where "
+      "one goes by path, requests with a dot segment (`/../`, `%2e`) are refused (400)",
+      "a list of sections with host, path and pool",
+      [](RouteSettings&, std::string_view) -> Wrong { return "not a section; write {path: /api, pool: NAME}"; });
 }
 
 std::vector<WrongPart> wrong_routes(const std::vector<RouteSettings>& routes, const std::vector<PoolSettings>& pools) {

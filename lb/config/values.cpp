@@ -21,7 +21,8 @@ Wrong parse_status(std::vector<StatusRange>& ranges, std::string_view text) {
     ranges.push_back({first, first + 99});
     return std::nullopt;
   }
-  if (text.size() == 1 && text[0] >= '1' && text[0] <= '5') return "not a status; write " + std::string(text) + "xx for a class";
+  if (text.size() == 1 && text[0] >= '1' && text[0] <= '5')
+    return "not a status; write " + std::string(text) + "xx for a class";
   const auto dash = text.find('-');
   const StatusRange range{number(text.substr(0, dash)), number(dash == text.npos ? text : text.substr(dash + 1))};
   if (range.first == 0 || range.last < range.first) return "not a status";
@@ -38,15 +39,15 @@ std::vector<std::string> print_status(const std::vector<StatusRange>& ranges) {
   return texts;
 }
 
-bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-}
+bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
 
 /// `text` with a port: its own, or `port`.
 std::string with_port(std::string_view text, std::string_view port) {
   const auto colon = text.rfind(':');
   const bool has_port = colon != text.npos && is_number(text.substr(colon + 1));
-  return has_port ? std::string(text) : std::string(text.substr(0, text.find(':'))) + ":" + std::string(port);
+  if (has_port) return std::string(text);
+  const std::string_view host = text.ends_with(']') ? text : text.substr(0, colon);
+  return std::string(host) + ":" + std::string(port);
 }
 
 std::string wrong_url(std::string_view text, std::size_t scheme_end) {
@@ -82,7 +83,8 @@ Wrong wrong_host_port(std::string_view text) {
   const auto colon = text.rfind(':');
   const bool is_bracketed = text.front() == '[';
   if (!is_bracketed && text.find(':') != colon) return "an IPv6 address needs brackets: write [::1]:80";
-  if (colon == text.npos || text.ends_with(']')) return "no port; write host:port, for example " + std::string(text) + ":80";
+  if (colon == text.npos || text.ends_with(']'))
+    return "no port; write host:port, for example " + std::string(text) + ":80";
   const std::string_view port = text.substr(colon + 1);
   const auto dash = port.find('-');
   if (dash != port.npos && is_number(port.substr(0, dash)) && is_number(port.substr(dash + 1))) {

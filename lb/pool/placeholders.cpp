@@ -17,10 +17,10 @@ struct Form {
   bool begins_a_word = false;
 };
 constexpr Form kForms[] = {
-    {"{", ".-:", "}"},  {"{$", "", "}"},      // Caddy, its environment variables
-    {"{>", "-", "}"},   {"{?", "-", "}"},     // Caddy's short forms of header fields and query parameters
-    {"${", "", "}"},    {"$", "", "", true},  // nginx
-    {"%[", ".-:,()", "]"},                    // HAProxy
+    {"{", ".-:", "}"},     {"{$", "", "}"},      // Caddy, its environment variables
+    {"{>", "-", "}"},      {"{?", "-", "}"},     // Caddy's short forms of header fields and query parameters
+    {"${", "", "}"},       {"$", "", "", true},  // nginx
+    {"%[", ".-:,()", "]"},                       // HAProxy
 };
 
 constexpr std::string_view kClient = "lb already sends the client's address in X-Forwarded-For";
@@ -34,9 +34,16 @@ struct Advice {
   std::string_view text;
 };
 constexpr Advice kAdvice[] = {
-    {"remote", kClient},        {"client_ip", kClient}, {"forwarded_for", kClient}, {"src", kClient},
-    {"scheme", kScheme},        {"ssl_fc", kScheme},    {"request_id", kRequestId}, {"uuid", kRequestId},
-    {"upstream", "write the host itself"},              {"host", kHost},
+    {"remote", kClient},
+    {"client_ip", kClient},
+    {"forwarded_for", kClient},
+    {"src", kClient},
+    {"scheme", kScheme},
+    {"ssl_fc", kScheme},
+    {"request_id", kRequestId},
+    {"uuid", kRequestId},
+    {"upstream", "write the host itself"},
+    {"host", kHost},
 };
 
 /// The placeholder of this form at the beginning of `text`; empty if there is none.

@@ -1,10 +1,12 @@
 """A configuration that is wrong says where and what is allowed, and lb does not start; ports in use likewise."""
+import signal
+import socket
 import subprocess
 
 import pytest
 from stack.ports import free_port
 from stack.programs import ROOT, built
-from system.upstream import Upstream, ask
+from system.upstream import Upstream, ask, eventually
 
 
 def check(tmp_path, text, *arguments):
@@ -178,3 +180,36 @@ def test_the_reference_and_the_samples_are_true():
         done = subprocess.run([built(program), "check", f"{ROOT}/config/{words[0]}", *words[1:]], capture_output=True,
                               text=True)
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("host", ["*", ""])
+def test_a_listener_on_all_addresses_takes_ipv4_and_ipv6_clients(start_lb, upstream, host):
+    server = upstream()
+    lb = start_lb(f"listen: '{host}:0'\nupstreams: ['{server.address}']\ntrusted_proxies: [127.0.0.1]\n")
+    for client, expected in (("127.0.0.1", "127.0.0.1"), ("::1", "::1")):
+        with socket.create_connection((client, lb.public), timeout=10) as connection:
+            connection.sendall(b"GET /seen HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\nConnection: close\r\n\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        request = server.requests[-1]
+        assert request.all("X-Forwarded-For") == [expected]
+        assert (request.all("X-Request-ID") == ["mine"]) == (client == "127.0.0.1"), "only IPv4 loopback is trusted"
+
+
+def test_an_lb_without_admin_port_serves_and_stops(tmp_path, upstream):
+    server = upstream()
+    port = free_port()
+    config = tmp_path / "lb.yaml"
+    config.write_text(f"listen: 127.0.0.1:{port}\nadmin: off\nworkers: 1\nupstreams: ['{server.address}']\n")
+    log = tmp_path / "log"
+    with open(log, "w") as out:
+        lb = subprocess.Popen([built("lb"), "run", str(config)], stderr=out)
+    try:
+        eventually(lambda: " info ready" in log.read_text())
+        assert "name=admin" not in log.read_text()
+        assert ask(port)[0] == 200
+        lb.send_signal(signal.SIGTERM)
+        assert lb.wait(30) == 0
+        assert "signal name=SIGTERM" in log.read_text()
+    finally:
+        lb.kill()
+        lb.wait()

@@ -99,7 +99,7 @@ def test_each_pool_has_its_own_state_counters_and_routes(routed):
     assert taken_by(lb, "www.example", "/api") == "api"
     pools = {pool["name"]: pool for pool in json.loads(lb.get_admin("/upstreams"))["pools"]}
     assert set(pools) == {"web", "api", "shop"}
-    assert pools["api"]["routes"] == [{"host": "*.example", "path": "/api"}]
+    assert pools["api"]["routes"] == [{"host": "*.example", "path": path} for path in ("/api", "/v2/*")]
     assert lb.metric("lb_request_outcomes_total", pool="web", outcome="local_error") == 1
     assert lb.metric("lb_request_outcomes_total", pool="api", outcome="answered") == 1
     page = lb.get_admin("/")

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 using namespace holdfast::lb;
 
@@ -70,9 +72,7 @@ TEST_CASE("of a secret it is told that it differs, and what a running process ke
 }
 
 TEST_CASE("a wildcard in the path of a route works as a trailing /* and nowhere else") {
-  const auto route = [](const std::string& path) {
-    return kOne + "routes: [{path: '" + path + "', pool: default}]\n";
-  };
+  const auto route = [](const std::string& path) { return kOne + "routes: [{path: '" + path + "', pool: default}]\n"; };
   CHECK(read(route("/api/*")).routes.front().path == "/api/*");
   CHECK(read(route("/%61pi/*")).routes.front().path == "/api/*");
   CHECK(read(route("/*")).routes.front().path == "/");
@@ -91,9 +91,9 @@ TEST_CASE("a wildcard in the path of a route works as a trailing /* and nowhere 
 }
 
 TEST_CASE("a placeholder in a header value, and an operator in a header name, are errors that say what to write") {
-  for (const char* section : {"headers: {request: {set: ", "headers: {request: {add: ", "headers: {response: {set: ",
-                              "headers: {response: {add: ", "health: {headers: ",
-                              "retry: {idempotency_probe: {headers: "}) {
+  for (const char* section :
+       {"headers: {request: {set: ", "headers: {request: {add: ", "headers: {response: {set: ",
+        "headers: {response: {add: ", "health: {headers: ", "retry: {idempotency_probe: {headers: "}) {
     CAPTURE(section);
     std::string line = kOne + section + "{X-Real-IP: '{remote_host}'}";
     line += std::string(static_cast<std::size_t>(std::count(line.begin(), line.end(), '{')) -
@@ -121,7 +121,8 @@ TEST_CASE("an upstream that is no host:port is an error that names the mistake a
       {"/run/app.sock", "a Unix socket, which lb does not support yet"},
       {"127.0.0.1:3001/api", "a path after the address; write only host:port, here 127.0.0.1:3001"},
       {"127.0.0.1:3001 weight=2", "more than one address, or options beside it"},
-      {"127.0.0.1:3001-3003", "a range of ports; write each port as an element of its own, beginning with 127.0.0.1:3001"},
+      {"127.0.0.1:3001-3003",
+       "a range of ports; write each port as an element of its own, beginning with 127.0.0.1:3001"},
       {"3001", "no host; write host:port, for example 127.0.0.1:3001"},
       {":3001", "no host; write where the server listens, for example 127.0.0.1:3001"},
       {"*:3001", "no host; write where the server listens"},
@@ -134,7 +135,8 @@ TEST_CASE("an upstream that is no host:port is an error that names the mistake a
       {"", "empty; write host:port"},
   };
   for (const auto& [upstream, expected] : rows) {
-    for (const std::string& text : {"upstreams: ['" + upstream + "']\n", "upstreams: [{address: '" + upstream + "'}]\n"}) {
+    for (const std::string& text :
+         {"upstreams: ['" + upstream + "']\n", "upstreams: [{address: '" + upstream + "'}]\n"}) {
       CAPTURE(text);
       const std::string all = errors(text);
       CAPTURE(all);
@@ -152,8 +154,9 @@ TEST_CASE("an address to listen on that is none is an error that says what to wr
       {"localhost:8080", "not an IP address; write one of this machine's, for example 127.0.0.1:8080, or *:8080"},
   };
   for (const auto& [address, expected] : rows) {
-    CAPTURE(address);
-    CHECK(has(errors(kOne + "admin: {listen: '" + address + "'}\n"), "'" + address + "': " + expected));
+    const std::string all = errors(kOne + "admin: {listen: '" + address + "'}\n");
+    CAPTURE(all);
+    CHECK(has(all, "'" + address + "': " + expected));
   }
 }
 
@@ -165,27 +168,30 @@ TEST_CASE("*:8080 and :8080 mean all addresses, IPv4 and IPv6") {
 }
 
 TEST_CASE("a section written as one value is an error that says what to write") {
-  CHECK(has(errors(kOne + "health: /health\n"), "health: not a section; write health: {uri: /health}"));
-  CHECK(has(errors(kOne + "log: debug\n"), "write log: {level: debug}"));
-  CHECK(has(errors(kOne + "hedge: 50ms\n"), "write hedge: {after: 50ms}"));
-  CHECK(has(errors(kOne + "retry: {budget: 20%}\n"), "write budget: {ratio: 20%}"));
+  CHECK(has(errors(kOne + "health: /health\n"),
+            "health: not a section; write its keys, for example health: {uri: /health}"));
+  CHECK(has(errors(kOne + "log: debug\n"), "for example log: {level: debug}"));
+  CHECK(has(errors(kOne + "hedge: 50ms\n"), "for example hedge: {after: 50ms}"));
+  CHECK(has(errors(kOne + "retry: {budget: 20%}\n"), "for example budget: {ratio: 20%}"));
   CHECK(has(errors(kOne + "routes: [/api]\n"), "write {path: /api, pool: NAME}"));
+  CHECK(has(errors("pools: {web: 127.0.0.1:1}\n"), "for example web: {upstreams: [127.0.0.1:1]}"));
+  CHECK(has(errors(kOne + "health: yes\n"), "health: not a section; allowed: key: value lines"));
   CHECK(has(errors("upstreams: 127.0.0.1:1\n"), "not a list; write upstreams: [127.0.0.1:1]"));
 }
 
 TEST_CASE("an error is not followed by others that it causes") {
-  for (const char* text :
-       {"upstreams: [nonsense, worse]\n", "upstreams: [{address: nonsense}, {address: nonsense}]\n",
-        "pools: {web: {upstreams: [nonsense, worse]}}\n", "pools: {web: {upstreams: [{address: x}, {address: y}]}}\n"}) {
+  for (const char* text : {"upstreams: [nonsense, worse]\n", "upstreams: [{address: nonsense}, {address: nonsense}]\n",
+                           "pools: {web: {upstreams: [nonsense, worse]}}\n",
+                           "pools: {web: {upstreams: [{address: x}, {address: y}]}}\n"}) {
     CAPTURE(text);
     const std::string all = errors(text);
     CAPTURE(all);
     CHECK(std::count(all.begin(), all.end(), '\n') == 2);
   }
   const std::string routes = "routes: [{path: /, pool: web}, {path: /x, pool: web}]\n";
-  for (const std::string& text : {"upstreams: 5\n", "pools: {web: {upstreams: 5}}\n", "pools: 5\n" + routes,
-                                  "pools: {web: 5}\n" + routes,
-                                  "pools: {a: {upstreams: ['h:1']}, b: {upstreams: ['h:2']}}\nroutes: 5\n"}) {
+  for (const std::string& text : std::vector<std::string>{
+           "upstreams: 5\n", "pools: {web: {upstreams: 5}}\n", "pools: 5\n" + routes, "pools: {web: 5}\n" + routes,
+           "pools: {a: {upstreams: ['h:1']}, b: {upstreams: ['h:2']}}\nroutes: 5\n"}) {
     CAPTURE(text);
     const std::string all = errors(text);
     CAPTURE(all);
@@ -208,20 +214,52 @@ TEST_CASE("a class of statuses is the range of its hundred") {
 }
 
 TEST_CASE("each word of Caddy's reverse_proxy is taken, or refused with what to write") {
-  for (const char* line : {"lb_policy: least_conn", "lb_policy: header X-User", "lb_policy: client_ip_hash",
-                           "lb_policy: ip_hash", "lb_policy: first", "lb_policy: random", "lb_try_duration: 5s",
-                           "health_uri: /health", "health_port: 8081", "health_interval: 5s", "health_passes: 2",
-                           "health_fails: 2", "health_timeout: 2s", "health_method: HEAD", "health_status: 2xx",
-                           "health_headers: {X-Probe: lb}", "max_fails: 3", "unhealthy_status: 5xx",
-                           "unhealthy_latency: 2s", "trusted_proxies: [10.0.0.0/8]"}) {
+  for (const char* line : {"lb_policy: least_conn",
+                           "lb_policy: header X-User",
+                           "lb_policy: client_ip_hash",
+                           "lb_policy: ip_hash",
+                           "lb_policy: first",
+                           "lb_policy: random",
+                           "lb_try_duration: 5s",
+                           "health_uri: /health",
+                           "health_port: 8081",
+                           "health_interval: 5s",
+                           "health_passes: 2",
+                           "health_fails: 2",
+                           "health_timeout: 2s",
+                           "health_method: HEAD",
+                           "health_status: 2xx",
+                           "health_headers: {X-Probe: lb}",
+                           "max_fails: 3",
+                           "unhealthy_status: 5xx",
+                           "unhealthy_latency: 2s",
+                           "trusted_proxies: [10.0.0.0/8]"}) {
     CAPTURE(line);
     CHECK(errors(kOne + line + "\n") == "");
   }
-  for (const char* word :
-       {"to", "dynamic", "lb_retries", "lb_try_interval", "lb_retry_match", "health_upstream", "health_request_body",
-        "health_body", "fail_duration", "unhealthy_request_count", "flush_interval", "request_buffers",
-        "response_buffers", "stream_timeout", "stream_close_delay", "header_up", "header_down", "method", "rewrite",
-        "transport", "handle_response", "replace_status", "copy_response"}) {
+  for (const char* word : {"to",
+                           "dynamic",
+                           "lb_retries",
+                           "lb_try_interval",
+                           "lb_retry_match",
+                           "health_upstream",
+                           "health_request_body",
+                           "health_body",
+                           "fail_duration",
+                           "unhealthy_request_count",
+                           "flush_interval",
+                           "request_buffers",
+                           "response_buffers",
+                           "stream_timeout",
+                           "stream_close_delay",
+                           "header_up",
+                           "header_down",
+                           "method",
+                           "rewrite",
+                           "transport",
+                           "handle_response",
+                           "replace_status",
+                           "copy_response"}) {
     CAPTURE(word);
     const std::string all = errors(kOne + word + ": 1\n");
     CHECK(has(all, std::string(word) + ": not a key of this program; "));
@@ -242,7 +280,8 @@ TEST_CASE("the commonest words of nginx and HAProxy are refused with what to wri
   CHECK(has(errors(kOne + "policy: leastconn\n"), "write least_requests"));
   CHECK(has(errors(kOne + "policy: hdr(X-User)\n"), "write hash header NAME"));
   CHECK(has(errors("upstreams: [{url: http://a}]\n"), "write address: 127.0.0.1:3001"));
-  CHECK(has(errors("pools: {web: {upstreams: ['h:1'], maxconn: 5}}\n"), "pools.web.maxconn: not a key of this program"));
+  CHECK(
+      has(errors("pools: {web: {upstreams: ['h:1'], maxconn: 5}}\n"), "pools.web.maxconn: not a key of this program"));
 }
 
 TEST_CASE("the admin port can be written as one value, and be off") {

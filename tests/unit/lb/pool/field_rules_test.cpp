@@ -9,9 +9,9 @@ using Side = FieldRules::Side;
 TEST_CASE("a rule that could change what a message is, or break out of its line, is none") {
   for (const Side side : {Side::Request, Side::Response}) {
     FieldRules rules(side);
-    for (const char* name :
-         {"Content-Length", "transfer-encoding", "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
-          "Upgrade", "Expect", "Idempotency-Key", "Lb-Drain", "", "X Y", "X:", "X\r\nY", "Ü", "-Server", "+Server", "X-*"}) {
+    for (const char* name : {"Content-Length", "transfer-encoding", "Connection", "Keep-Alive", "Proxy-Connection",
+                             "TE", "Trailer", "Upgrade", "Expect", "Idempotency-Key", "Lb-Drain", "", "X Y",
+                             "X:", "X\r\nY", "Ü", "-Server", "+Server", "X-*"}) {
       CAPTURE(name);
       CHECK(rules.set(name, "1").has_value());
       CHECK(rules.add(name, "1").has_value());

@@ -7,8 +7,8 @@ using holdfast::lb::placeholder_error;
 
 TEST_CASE("a placeholder of Caddy, nginx or HAProxy is an error that names it") {
   for (const char* placeholder :
-       {"{remote_host}", "{http.request.remote.host}", "{header.X-User}", "{>X-User}", "{?page}", "{$NAME}", "{env.NAME}",
-        "$remote_addr", "$proxy_add_x_forwarded_for", "${host}", "%[src]", "%[req.hdr(host),lower]"}) {
+       {"{remote_host}", "{http.request.remote.host}", "{header.X-User}", "{>X-User}", "{?page}", "{$NAME}",
+        "{env.NAME}", "$remote_addr", "$proxy_add_x_forwarded_for", "${host}", "%[src]", "%[req.hdr(host),lower]"}) {
     for (const std::string around : {"", "by ", "for="}) {
       const std::string value = around + placeholder + (around.empty() ? "" : " x");
       CAPTURE(value);
@@ -34,9 +34,8 @@ TEST_CASE("the error names the field in which lb sends the same") {
 }
 
 TEST_CASE("values that only look similar are no placeholders") {
-  for (const char* value :
-       {"", "{}", "$", "%", "%[", "{", "{\"group\":\"default\",\"max_age\":60}", "{ a }", "{a", "$5.00", "Bearer pa$word",
-        "a%20b", "%C3%A9", "%[1]", "max-age=60", "default-src 'self'"}) {
+  for (const char* value : {"", "{}", "$", "%", "%[", "{", "{\"group\":\"default\",\"max_age\":60}", "{ a }", "{a",
+                            "$5.00", "Bearer pa$word", "a%20b", "%C3%A9", "%[1]", "max-age=60", "default-src 'self'"}) {
     CAPTURE(value);
     CHECK_FALSE(placeholder_error(value).has_value());
   }
