@@ -39,17 +39,13 @@ Result<ChunkPiece> ChunkReader::read(std::string_view bytes) {
       const std::string_view data = bytes.substr(used, std::min<std::uint64_t>(size_, bytes.size() - used));
       size_ -= data.size();
       if (size_ == 0) state_ = State::DataEnd;
-      line_bytes_ = 0;
       return ChunkPiece{.used = used + data.size(), .data = data};
     }
     if (state_ == State::Data) return ChunkPiece{.used = used, .data = {}, .is_last = true};
     if (used == bytes.size()) break;
     if (!step(bytes[used++])) return failure(Code::BadMessage, Side::Downstream, "a malformed chunk");
-    if (++line_bytes_ > line_bytes_max_) {
-      return failure(Code::BadMessage, Side::Downstream, "a chunk's size line is too long");
-    }
-    if (extension_bytes_ > line_bytes_max_) {
-      return failure(Code::BadMessage, Side::Downstream, "too many chunk extensions");
+    if (ignored_bytes_ > kIgnoredBytesMax) {
+      return failure(Code::BadMessage, Side::Downstream, "more than 16 KiB of chunk extensions");
     }
   }
   return ChunkPiece{.used = used, .data = {}, .is_last = state_ == State::Data && size_ == 0};
@@ -77,7 +73,8 @@ bool ChunkReader::step(char c) {
     state_ = next;
     return true;
   };
-  if (state_ > State::Size && state_ < State::LineFeed) ++extension_bytes_;
+  const bool is_leading_zero = state_ == State::Size && size_ == 0 && c == '0';
+  if (is_leading_zero || (state_ > State::Size && state_ < State::LineFeed)) ++ignored_bytes_;
   switch (state_) {
     case State::SizeBegin:
     case State::Size: {

@@ -19,15 +19,15 @@ struct ChunkPiece {
 
 class ChunkReader {
  public:
-  /// A body begins. `line_bytes` bounds what stands between two pieces of data, and all extensions of the body
-  /// together.
-  void start(std::size_t line_bytes) { *this = ChunkReader(line_bytes); }
+  /// Bound of everything in the size lines of one body that says nothing: extensions, blanks and leading zeros.
+  static constexpr std::size_t kIgnoredBytesMax = 16 * 1024;
+
+  /// A body begins.
+  void start() { *this = ChunkReader(); }
 
   /// Reads up to the end of `bytes`, of the data in them, or of the last chunk's line, whichever is first. `bytes` is
   /// not empty, and no call follows the last piece or an error. An error is the sender's doing.
   Result<ChunkPiece> read(std::string_view bytes);
-
-  ChunkReader() = default;
 
  private:
   // BWS, blanks about ";" and "=", is to be read (RFC 9110 §5.6.3); nowhere else may there be any.
@@ -50,15 +50,12 @@ class ChunkReader {
     DataLineFeed,
   };
 
-  explicit ChunkReader(std::size_t line_bytes) : line_bytes_max_(line_bytes) {}
   std::size_t read_plain_line(std::string_view bytes);
   bool step(char c);
 
   State state_ = State::SizeBegin;
   std::uint64_t size_ = 0;  // of the chunk while its line is read, then what is left of it
-  std::size_t line_bytes_ = 0;
-  std::size_t extension_bytes_ = 0;
-  std::size_t line_bytes_max_ = 0;
+  std::size_t ignored_bytes_ = 0;
 };
 
 }  // namespace holdfast

@@ -307,7 +307,7 @@ int MessageParser::on_head_complete(llhttp_t* llhttp) {
   }
   if (*framing == Framing::Chunked) {
     self.phase_ = Phase::Chunks;
-    self.chunks_.start(self.limits_.head_bytes);
+    self.chunks_.start();
     return HPE_PAUSED;
   }
   self.phase_ = Phase::Body;

@@ -218,6 +218,10 @@ add("chunk: endless zeros", "9112 7.1", OURS, CHUNKED + b"0" * 200_000, Refused(
 add("trailer", "9112 7.1.2", MUST, CHUNKED + b"3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n", seen("POST", "/c", b"abc", hasnt=("x-t",)), split=True)
 for field in (b"Content-Length: 9", b"Host: b", b"Transfer-Encoding: chunked", b"Authorization: x", b"Connection: close"):
     add(f"trailer {field.decode()} is not merged", "9110 6.5.1", MUST, CHUNKED + b"3\r\nabc\r\n0\r\n" + field + b"\r\n\r\n",
+add("chunk: 16 KiB of extensions", "9112 7.1.1", OURS, CHUNKED + b"3;" + b"a" * 16_383 + b"\r\nabc\r\n0\r\n\r\n", seen("POST", "/c", b"abc"))
+add("chunk: more than 16 KiB of extensions", "9112 7.1.1", OURS, CHUNKED + b"3;" + b"a" * 16_385 + b"\r\nabc\r\n0\r\n\r\n", BAD)
+add("chunk: more than 16 KiB of extensions in all", "9112 7.1.1", OURS, CHUNKED + (b"1;" + b"a" * 100 + b"\r\na\r\n") * 200 + b"0\r\n\r\n", BAD)
+add("chunk: more than 16 KiB of leading zeros in all", "9112 7.1", OURS, CHUNKED + (b"0" * 100 + b"1\r\na\r\n") * 200 + b"0\r\n\r\n", BAD)
         seen("POST", "/c", b"abc", has=(("host", "a"),), hasnt=("authorization",)), Refused((400, None)))
 for name, line in (("a blank before the colon", b"X : a"), ("no colon", b"X"), ("no name", b": a"), ("a NUL", b"X: \0"), ("a bare CR", b"X: a\rb"),
                    ("a fold", b"X: a\r\n b")):
