@@ -13,6 +13,7 @@ namespace holdfast {
 namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_above_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 
 std::string_view trim_right(std::string_view text) {
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
@@ -91,13 +92,15 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
   }
   std::string_view input = held > 0 ? std::string_view(partial_) : fresh;
   auto used = execute(input);
+  if (!used && is_query_refused(input)) {
+    input = hold(input);
+    used = execute_again();
+  }
   if (!used && is_tab_behind_length(input)) {
     const auto tab = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - input.data());
-    if (held == 0) partial_.assign(fresh);
+    input = hold(input);
     for (std::size_t at = tab; at < partial_.size() && is_blank(partial_[at]); ++at) partial_[at] = ' ';
-    start_message();
-    input = partial_;
-    used = execute(input);
+    used = execute_again();
   }
   if (!used) {
     if (phase_ != Phase::Head || parser_.type != HTTP_REQUEST || !error_.why.empty()) return used;
@@ -116,6 +119,46 @@ Result<std::size_t> MessageParser::parse(std::span<const char> bytes) {
   }
   release(partial_);  // an idle connection holds no buffer
   return *used - held;
+}
+
+/// `input`, in partial_.
+std::string_view MessageParser::hold(std::string_view input) {
+  if (input.data() != partial_.data()) partial_.assign(input);
+  return partial_;
+}
+
+/// Reads partial_ from its first byte. A query's bytes above ASCII are hidden from llhttp, which refuses them, until it
+/// has passed them: on_url() puts them back.
+Result<std::size_t> MessageParser::execute_again() {
+  start_message();
+  if (parser_.type == HTTP_REQUEST) {
+    const auto line_end =
+        partial_.begin() + static_cast<std::ptrdiff_t>(std::min(partial_.find('\n'), partial_.size()));
+    const auto query = std::find(partial_.begin(), line_end, '?');
+    const auto query_end = std::find(query, line_end, ' ');
+    hidden_.assign(query, query_end);
+    hidden_at_ = static_cast<std::size_t>(query - partial_.begin());
+    std::replace_if(query, query_end, is_above_ascii, 'x');
+  }
+  const auto used = execute(partial_);
+  show_hidden();
+  return used;
+}
+
+void MessageParser::show_hidden() {
+  if (hidden_.empty()) return;
+  hidden_.copy(partial_.data() + hidden_at_, hidden_.size());
+  release(hidden_);
+}
+
+/// llhttp takes no byte above ASCII in a target.
+bool MessageParser::is_query_refused(std::string_view input) const {
+  if (llhttp_get_errno(&parser_) != HPE_INVALID_URL) return false;
+  const std::string_view line = input.substr(0, input.find('\n'));
+  const char* const at = llhttp_get_error_pos(&parser_);
+  const auto query = line.find('?');
+  return query != std::string_view::npos && at > line.data() + query && at < line.data() + line.size() &&
+         is_above_ascii(*at);
 }
 
 /// llhttp 8.1 takes blanks behind a Content-Length, but no tab, which means the same (RFC 9110 §5.5).
@@ -234,6 +277,7 @@ int MessageParser::fail(Code code, std::string_view why) {
 
 int MessageParser::on_url(llhttp_t* llhttp, const char* at, std::size_t length) {
   auto& self = *static_cast<MessageParser*>(llhttp->data);
+  self.show_hidden();
   self.start_line_ = {at, length};
   if (length > self.limits_.target_bytes) return self.fail(Code::TargetTooLong, "the request target is too long");
   return 0;

@@ -81,6 +81,10 @@ class MessageParser {
   Result<std::size_t> read_chunks(std::string_view bytes);
   Result<std::size_t> read_trailers(std::string_view bytes);
   void end_trailers();
+  std::string_view hold(std::string_view input);
+  Result<std::size_t> execute_again();
+  void show_hidden();
+  bool is_query_refused(std::string_view input) const;
   bool is_tab_behind_length(std::string_view input) const;
   Result<std::size_t> skip_empty_lines(std::string_view bytes);
   void start_message();
@@ -90,7 +94,9 @@ class MessageParser {
   HeadScratch& scratch_;
   Phase phase_ = Phase::Head;
   Error error_{};
-  std::string partial_;          // an incomplete head
+  std::string partial_;  // an incomplete head
+  std::string hidden_;   // what stands in partial_ at hidden_at_ when llhttp does not look
+  std::size_t hidden_at_ = 0;
   bool is_doubtful_ = false;     // it is refused; why, its request line will tell when it is whole
   std::size_t empty_lines_ = 0;  // before the head
   std::string_view input_;       // what is being executed

@@ -110,19 +110,30 @@ Result<Facts> read_facts(MessageHead& head, Side side) {
   return facts;
 }
 
-/// Every '%' begins an escape; none of them in the path is a NUL.
-bool is_escaped_well(std::string_view target) {
+/// Every '%' of a path begins an escape, and no escape is a NUL: servers disagree about what else a path means.
+bool is_escaped_well(std::string_view path) {
   const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); };
-  const std::size_t path_end = std::min(target.find('?'), target.size());
-  for (std::size_t at = target.find('%'); at != std::string_view::npos; at = target.find('%', at + 1)) {
-    if (target.size() - at < 3 || !is_hex(target[at + 1]) || !is_hex(target[at + 2])) return false;
-    if (at < path_end && target[at + 1] == '0' && target[at + 2] == '0') return false;
+  for (std::size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
+    if (path.size() - at < 3 || !is_hex(path[at + 1]) || !is_hex(path[at + 2])) return false;
+    if (path[at + 1] == '0' && path[at + 2] == '0') return false;
   }
   return true;
 }
 
 bool is_visible_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+std::size_t path_bytes(std::string_view target) { return std::min(target.find('?'), target.size()); }
+
+/// Bytes that may stand in a target. Browsers send a query as the page wrote it, so bytes above ASCII pass there.
+bool is_target_text(std::string_view target) {
+  const std::size_t path_end = path_bytes(target);
+  const std::string_view query = target.substr(path_end);
+  return is_visible_ascii(target.substr(0, path_end)) && std::all_of(query.begin(), query.end(), [](char c) {
+           const auto byte = static_cast<unsigned char>(c);
+           return byte > 0x20 && byte != 0x7f;
+         });
 }
 
 }  // namespace
@@ -278,9 +289,9 @@ bool asks_upgrade(const MessageHead& head) {
 }
 
 bool is_valid_target(Method method, std::string_view target) {
-  if (target.empty() || !is_visible_ascii(target)) return false;
+  if (target.empty() || !is_target_text(target)) return false;
   if (target.find('#') != std::string_view::npos) return false;  // a fragment is never sent (RFC 9112 §3.2)
-  if (!is_escaped_well(target)) return false;
+  if (!is_escaped_well(target.substr(0, path_bytes(target)))) return false;
   if (target.front() == '/') return true;
   if (target == "*") return method == Method::Options;
   const auto scheme_end = target.find("://");
@@ -328,7 +339,7 @@ std::optional<Error> explain_request_line(std::string_view raw, bool (*is_known)
   if (line_end == std::string_view::npos) return std::nullopt;
   const std::size_t second = line.rfind(' ');
   if (second == space || space == std::string_view::npos || !line.ends_with('\r')) return malformed;
-  if (!is_visible_ascii(line.substr(space + 1, second - space - 1))) return malformed;
+  if (!is_target_text(line.substr(space + 1, second - space - 1))) return malformed;
   const auto version = read_version(line.substr(second + 1, line.size() - second - 2));
   if (!version) return malformed;
   if (*version == 0) return bad(Code::OtherVersion, "an HTTP version other than 1.0 and 1.1");

@@ -72,6 +72,13 @@ for name, target in (("a fragment", b"/a#b"), ("a blank", b"/a b"), ("a NUL", b"
                      ("half an escape", b"/%4"), ("a bare percent", b"/%"), ("no slash", b"a"), ("only a query", b"?a"),
                      ("an authority, not of CONNECT", b"a:80"), ("an asterisk, not of OPTIONS", b"*")):
     add(f"target with {name}", "9112 3.2", SHOULD, get(target), BAD, split=name in ("a fragment", "UTF-8"))
+# Browsers send a query as the page wrote it; no server takes a path from there.
+for name, query in (("a bare percent", b"q=100%"), ("half an escape", b"q=%4"), ("an escape of JavaScript's", b"u=%u20AC"), ("UTF-8", b"q=\xc3\xa9"),
+                    ("Latin-1", b"q=\xe9"), ("bytes that are no text", b"\xff\x80=\xc0\xaf")):
+    add(f"query with {name}", "3986 3.4", OURS, get(b"/?" + query), seen(target="/?" + query.decode("latin-1")), split=True)
+for name, query in (("a control byte", b"q=\xc3\xa9\x01"), ("DEL", b"q=\xc3\xa9\x7f"), ("a blank", b"q=\xc3\xa9 b"), ("a tab", b"q=\xc3\xa9\tb"), ("a NUL", b"q=\0"),
+                    ("a fragment behind UTF-8", b"q=\xc3\xa9#b")):
+    add(f"query with {name}", "9112 3.2", SHOULD, get(b"/?" + query), BAD, split=True)
 add("target with an escaped NUL", "3986 7.3", OURS, get(b"/a%00b"), BAD)
 add("OPTIONS *", "9112 3.2.4", OURS, get(b"*", method=b"OPTIONS"), seen("OPTIONS", "*"))
 add("absolute-form becomes origin-form", "9112 3.2.2", MUST, get(b"http://a/x?y"), seen(target="/x?y", has=(("host", "a"),)), split=True)
@@ -279,7 +286,7 @@ add("TRACE with a body", "9110 9.3.8", OURS, get(method=b"TRACE", fields=b"Conte
 
 # --- Learned: targets and hosts ---
 for name, target, source in (("a bare word", b"!", GARDEN), ("a word and slashes", b"admin/a/b", HAPROXY), ("UTF-8 too long for its character", b"/\xc0\xaf", PROBE), ("a scheme and no slashes", b"http:a", GARDEN), ("a fragment behind a host", b"http://a#b", HAPROXY),
-                             ("a fragment behind a query", b"/?a#b", NGINX), ("half an escape in the query", b"/?a=%4", NGINX), ("an escape of a letter beyond f", b"/a%1g", NGINX), ("two blanks", b"/a  b", PROBE), ("a form feed", b"/a\x0cb", GARDEN),
+                             ("a fragment behind a query", b"/?a#b", NGINX), ("an escape of a letter beyond f", b"/a%1g", NGINX), ("two blanks", b"/a  b", PROBE), ("a form feed", b"/a\x0cb", GARDEN),
                              ("a hard blank", b"/a\xa0b", GARDEN), ("NEL", b"/a\x85b", GARDEN), ("an LF", b"/a\nb", GARDEN), ("bytes of control 2", b"/\x02", NGINX)):
     add(f"target with {name}", "9112 3.2", SHOULD, get(target), BAD, source=source)
 for target, source in (("/a%0d%0aX:%20b", PROBE), ("/%02", NGINX), ("/foo/bar/.?args", NGINX), ("/foo/bar/..", NGINX), ("/?a=b?c", LLHTTP), ("/?q=|", LLHTTP), ("/?a=%00", PROBE), ("/%2e%2e/a", GARDEN), ("/a%5cb", GARDEN), ("/?a[]=1&b={2}", LLHTTP)):

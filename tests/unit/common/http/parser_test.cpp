@@ -181,6 +181,12 @@ TEST_CASE("what could be read in two ways is refused, in one read and byte by by
       "GET ftp://h/ HTTP/1.1\r\n" + host + "\r\n",
       "GET /a#b HTTP/1.1\r\n" + host + "\r\n",
       "GET /\xc3\xa9 HTTP/1.1\r\n" + host + "\r\n",
+      "GET /\xc3\xa9?a HTTP/1.1\r\n" + host + "\r\n",
+      "GET /?\xc3\xa9\x01 HTTP/1.1\r\n" + host + "\r\n",
+      "GET /?\xc3\xa9\x7f HTTP/1.1\r\n" + host + "\r\n",
+      "GET /?\xc3\xa9 b HTTP/1.1\r\n" + host + "\r\n",
+      "GET /?\xc3\xa9#b HTTP/1.1\r\n" + host + "\r\n",
+      "GET /?\xc3\xa9 HTTP/1.1\xc3\r\n" + host + "\r\n",
       "GET /\x01 HTTP/1.1\r\n" + host + "\r\n",
       "GET /\x7f HTTP/1.1\r\n" + host + "\r\n",
       "GET / HTTP/1.1\r\n" + host + "X: a\x01\r\n\r\n",
@@ -360,4 +366,20 @@ TEST_CASE("between messages a parser holds no bytes") {
   feed(parser, journal, bytes.substr(100), 1000);
   CHECK(parser.is_between());
   CHECK(parser.held_bytes() < 32);
+}
+
+TEST_CASE("passes the bytes of a query as they are, however the head is split") {
+  const std::string head = "?q=100%&u=%u20AC&\xc3\xa9=\xff\x80? HTTP/1.1\r\nX: \xe9\r\nHost: a\r\n";
+  for (const std::size_t step : kSteps) {
+    CAPTURE(step);
+    HeadScratch scratch;
+    Journal journal;
+    RequestParser parser({}, scratch, journal);
+    const std::string said = "?q=100%&u=%u20AC&\xc3\xa9=\xff\x80? [X=\xe9] [Host=a]";
+    const std::string requests = "GET /a" + head + "\r\nPOST http://h" + head + "Content-Length: 2\t\r\n\r\nhi" +
+                                 "POST /" + head + "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    CHECK(feed(parser, journal, requests, step) == "GET /a" + said + " {}; POST http://h" + said +
+                                                       " [Content-Length=2] {hi}; POST /" + said +
+                                                       " [Transfer-Encoding=chunked] {hi}; ");
+  }
 }

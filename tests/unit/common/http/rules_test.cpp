@@ -106,8 +106,9 @@ TEST_CASE("a few empty lines before a request are passed over, and nothing that 
 
 TEST_CASE("targets: their forms, their bytes, their escapes") {
   for (const std::string_view good :
-       {"/", "/?", "/a?b=c&d", "//x", "/%20", "/a%2Fb", "/%e4%b8", "/?q=%00", "/a|b{c}^`\"<>\\", "http://h",
-        "HTTP://h:80/a", "https://[::1]:1/?x", "http://h?x"}) {
+       {"/", "/?", "/a?b=c&d", "//x", "/%20", "/a%2Fb", "/%e4%b8", "/?q=%00", "/?q=100%", "/?q=%4", "/?u=%u20AC",
+        "/?q=\xc3\xa9", "/?q=\xff\x80", "/a|b{c}^`\"<>\\", "http://h", "http://h?q=\xc3\xa9%", "HTTP://h:80/a",
+        "https://[::1]:1/?x", "http://h?x"}) {
     CAPTURE(good);
     CHECK(is_valid_target(Method::Get, good));
   }
@@ -135,6 +136,14 @@ TEST_CASE("targets: their forms, their bytes, their escapes") {
                                      "/\x7f",
                                      "/\t",
                                      "/\xc3\xa9",
+                                     "/\xc3\xa9?q=\xc3\xa9",
+                                     "/%?q=%",
+                                     "/?q=a b",
+                                     "/?q=\t",
+                                     "/?q=\x7f",
+                                     "/?q=\x01",
+                                     "/?q=\xc3#",
+                                     "http://h\xc3?q",
                                      "?a"}) {
     CAPTURE(bad);
     CHECK_FALSE(is_valid_target(Method::Get, bad));
