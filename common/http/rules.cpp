@@ -162,7 +162,10 @@ Result<void> judge_request(RequestHead& head) {
   for (const Field& field : head.fields) {
     if (field.id == FieldId::Host) {
       if (++hosts > 1) return failure(Code::BadMessage, kClient, "Host given twice");
-      if (!is_valid_host(field.value)) return failure(Code::BadMessage, kClient, "bad Host");
+      // Empty if the target URI has no authority (RFC 9112 §3.2).
+      if (!field.value.empty() && !is_valid_host(field.value)) {
+        return failure(Code::BadMessage, kClient, "bad Host");
+      }
       head.host = field.value;
     } else if (field.id == FieldId::Expect) {
       if (!equals_ignoring_case(field.value, "100-continue")) {

@@ -103,7 +103,7 @@ bool takes_trailers(const RequestHead& head) {
   return te != nullptr && connection_names(te->value, "trailers");
 }
 
-void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop) {
+bool write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop) {
   out.clear();
   RuledWriter writer(out, hop.rules);
   // RFC 9112 §3.2.2: the authority of an absolute-form target outweighs Host; a server is asked in origin-form.
@@ -111,7 +111,8 @@ void write_request_head(std::string& out, const RequestHead& head, const ClientF
   const std::string_view host = target.authority.empty() ? head.host : target.authority;
   writer.append(head.method_text, " ", target.has_no_path ? "/" : "", target.origin_form, " HTTP/1.1\r\n");
   const std::string_view host_set = hop.rules != nullptr ? hop.rules->host() : std::string_view{};
-  writer.own_field("Host", host_set.empty() ? host : host_set);
+  const bool has_host = !host.empty() || !host_set.empty();
+  if (has_host) writer.own_field("Host", host_set.empty() ? host : host_set);
   std::string_view forwarded_for;
   const std::string_view request_id = request_id_of(head, client);
   bool has_forwarded_proto = false;
@@ -184,6 +185,7 @@ void begin_response_head(std::string& out, const ResponseHead& head, const Respo
   if (!said.date) writer.field("Date", added.date.now());
   if (!said.request_id) writer.field("X-Request-ID", added.request_id);
   writer.rule_lines();
+  return has_host;
 }
 
 void finish_response_head(std::string& out, const ResponseFraming& framing) {

@@ -39,7 +39,7 @@ bool takes_trailers(const RequestHead& head);
 
 /// Writes the head of the request to the server into `out`, which is cleared first, up to the empty line at its end.
 /// The body goes on with the framing that it came with.
-void write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop);
+bool write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop);
 
 /// The id under which the request goes on: a trusted client's own, else the one made for it.
 std::string_view request_id_of(const RequestHead& head, const ClientFacts& client);

@@ -3,6 +3,7 @@
 #include "common/http/writer.h"
 #include "lb/exchange/local_response.h"
 #include "lb/exchange/retry.h"
+#include "lb/upstream/endpoint.h"
 
 namespace holdfast::lb {
 namespace {
@@ -32,11 +33,11 @@ void OutgoingRequest::start(const RequestHead& head, const ClientFacts& client, 
   // Of lb's own making, whoever the client is: a request id of another's may come twice.
   has_assigned_key_ = settings.retry.assign_idempotency_key && !is_repeatable_ && wants_key(head);
   is_repeatable_ = is_repeatable_ || has_assigned_key_;
-  write_request_head(head_, head, client,
-                     {.upgrade = upgrade_,
-                      .takes_trailers = takes_trailers_,
-                      .idempotency_key = has_assigned_key_ ? client.request_id : std::string_view{},
-                      .rules = rules_});
+  has_host_ = write_request_head(head_, head, client,
+                                 {.upgrade = upgrade_,
+                                  .takes_trailers = takes_trailers_,
+                                  .idempotency_key = has_assigned_key_ ? client.request_id : std::string_view{},
+                                  .rules = rules_});
   replay_.reset(settings.retry.body_buffer_bytes);
 }
 
@@ -65,9 +66,18 @@ Result<void> OutgoingRequest::forward_end(UpstreamConnection& connection) {
   return framing_ == Framing::Chunked ? connection.write({kLastChunkHead, trailers_, kEmptyLine}) : Result<void>{};
 }
 
+/// A client of HTTP/1.0 need not say Host, but lb speaks HTTP/1.1: the server gets its own authority.
+Result<void> OutgoingRequest::send_head(UpstreamConnection& connection, std::string_view end) {
+  if (has_host_) return connection.write({head_, end});
+  const std::size_t line_bytes = head_.find("\r\n") + 2;
+  const std::string_view head = head_;
+  return connection.write({head.substr(0, line_bytes), "Host: ", connection.endpoint().server().authority(), "\r\n",
+                           head.substr(line_bytes), end});
+}
+
 Result<void> OutgoingRequest::send(UpstreamConnection& connection) {
   const std::string_view body = replay_.bytes();
-  auto sent = connection.write({head_, awaits_continue_ ? kExpectContinue : kEmptyLine});
+  auto sent = send_head(connection, awaits_continue_ ? kExpectContinue : kEmptyLine);
   if (sent && !body.empty()) {
     sent = framing_ == Framing::Chunked ? connection.write({ChunkHead(body.size()).text(), body, kEmptyLine})
                                         : connection.write({body});

@@ -55,12 +55,14 @@ class OutgoingRequest {
   std::string_view upgrade() const { return upgrade_; }
   bool takes_trailers() const { return takes_trailers_; }
 
-  /// As it is written to a server, without what differs from one attempt to the other.
+  /// As it is written to a server, without what differs from one attempt to the other, such as a Host of the server.
   std::string_view head() const { return head_; }
   /// `GET /abc`, for people.
   std::string_view line() const { return std::string_view(head_).substr(0, head_.find(" HTTP/1.1\r\n")); }
 
  private:
+  Result<void> send_head(UpstreamConnection& connection, std::string_view end);
+
   const FieldRules* rules_ = nullptr;
   std::string id_;
   bool wants_text_ = false;
@@ -72,6 +74,7 @@ class OutgoingRequest {
   bool is_complete_ = false;
   bool awaits_continue_ = false;
   bool takes_trailers_ = false;
+  bool has_host_ = true;
   std::size_t body_bytes_ = 0;
   std::string head_;  // without the empty line that ends it
   std::string upgrade_;

@@ -208,10 +208,10 @@ void request(const std::string& bytes, bool is_trusted) {
 
   std::string sent = read.sent_on;
   const Fields lines = lines_of(sent);
-  require(count(lines, "host") == 1 && lines.front().first == "host");
-  const std::string host = lines.front().second;
-  // HTTP/1.0 may have none; then an empty one goes on (RFC 9112 §3.2), which lb does not take from clients.
-  if (host.empty()) sent.insert(sent.find("\r\nHost: ") + 8, "none");
+  const std::string host = value_of(lines, "host");
+  require(host.empty() || (count(lines, "host") == 1 && lines.front().first == "host"));
+  // HTTP/1.0 may have none; then each server gets its own.
+  if (host.empty()) sent.insert(sent.find("\r\n"), "\r\nHost: own.example");
 
   const Fields ruled = lines_of(read.sent_by_rules);
   require(count(ruled, "host") == 1 && value_of(ruled, "host") == "rule.example");

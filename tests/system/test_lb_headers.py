@@ -148,3 +148,29 @@ def test_a_client_cannot_name_away_who_it_is(start_lb, upstream):
     client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\nConnection: close, X-Forwarded-For\r\n\r\n")
     assert client.response()[0] == 200
     assert "203.0.113.7" in server.requests[-1].get("X-Forwarded-For")
+
+
+# --- Host -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("request_text", ["GET /a HTTP/1.0\r\n\r\n", "GET /a HTTP/1.0\r\nHost:\r\n\r\n", "GET /a HTTP/1.1\r\nHost: \r\n\r\n",
+                                          "POST /a HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi"])
+def test_a_request_without_host_gets_that_of_its_server(start_lb, upstream, request_text):
+    dead, server = upstream(), upstream()
+    dead.die()
+    inner = start_lb(f"upstreams: ['{dead.address}', '{server.address}']\n")
+    outer = start_lb(f"upstreams: ['127.0.0.1:{inner.public}']\n")
+    for lb, host in ((inner, server.address), (inner, server.address), (outer, f"127.0.0.1:{inner.public}")):
+        client = Client(lb.public)
+        client.send(request_text)
+        assert client.response()[0] == 200
+        seen = server.requests[-1]
+        assert seen.fields[0] == ("Host", host) and seen.all("Host") == [host]
+        assert seen.get("X-Forwarded-Host") == (host if lb is outer else None)
+
+
+def test_a_configured_host_outweighs_that_of_the_server(start_lb, upstream):
+    server = upstream()
+    client = Client(lb_for(start_lb, server, "headers: {request: {set: {Host: inside.example}}}\n").public)
+    client.send("GET / HTTP/1.0\r\n\r\n")
+    assert client.response()[0] == 200 and server.requests[-1].all("Host") == ["inside.example"]

@@ -171,7 +171,8 @@ TEST_CASE("what could be read in two ways is refused, in one read and byte by by
       "GET / HTTP/1.1\r\n" + host + host + "\r\n",
       "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
-      "GET / HTTP/1.1\r\nHost: \r\n\r\n",
+      "GET / HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: :\r\n\r\n",
       "GET /\r\n\r\n",  // HTTP/0.9
       "GET / HTTP/2.0\r\n" + host + "\r\n",
       "GET / HTTP/1.2\r\n" + host + "\r\n",
@@ -382,4 +383,12 @@ TEST_CASE("passes the bytes of a query as they are, however the head is split") 
                                                        " [Content-Length=2] {hi}; POST /" + said +
                                                        " [Transfer-Encoding=chunked] {hi}; ");
   }
+}
+
+TEST_CASE("accepts an empty Host, as a client sends for a target without authority") {
+  HeadScratch scratch;
+  Journal journal;
+  RequestParser parser({}, scratch, journal);
+  CHECK(feed(parser, journal, "GET / HTTP/1.1\r\nHost:\r\n\r\nGET / HTTP/1.0\r\nHost: \r\n\r\n", 1000) ==
+        "GET / [Host=] {}; GET / [Host=] closes {}; ");
 }

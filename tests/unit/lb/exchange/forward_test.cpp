@@ -219,3 +219,19 @@ TEST_CASE("request ids are 32 hexadecimal digits and do not repeat") {
   }
   CHECK(seen.size() == 1000);
 }
+
+TEST_CASE("Host is left to the server if the client gives none") {
+  RequestHead head;
+  head.method_text = "GET";
+  head.target = "/";
+  std::string out;
+  CHECK_FALSE(write_request_head(out, head, kStranger, {}));
+  CHECK(out.find("Host:") == out.npos);
+  FieldRules rules(FieldRules::Side::Request);
+  REQUIRE_FALSE(rules.set("Host", "rule.example"));
+  CHECK(write_request_head(out, head, kStranger, {.upgrade = {}, .rules = &rules}));
+  CHECK(has_line(out, "Host: rule.example"));
+  head.target = "http://h.example/";
+  CHECK(write_request_head(out, head, kStranger, {}));
+  CHECK(has_line(out, "Host: h.example"));
+}
