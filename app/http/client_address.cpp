@@ -55,11 +55,6 @@ std::string network_of(const Address& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (address.raw()->sa_family == AF_INET6) {
     in6_addr bytes = reinterpret_cast<const sockaddr_in6*>(address.raw())->sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&bytes)) {
-      bytes.s6_addr[15] = 0;
-      inet_ntop(AF_INET, &bytes.s6_addr[12], text.data(), text.size());
-      return std::string(text.data()) + "/24";
-    }
     std::memset(&bytes.s6_addr[8], 0, 8);
     inet_ntop(AF_INET6, &bytes, text.data(), text.size());
     return std::string(text.data()) + "/64";

@@ -1,6 +1,7 @@
 #include "common/net/address.h"
 
 #include <arpa/inet.h>
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -41,17 +42,23 @@ Result<HostPort> split_host_port(std::string_view text) {
 Result<Address> Address::parse(std::string_view text) {
   const auto parts = split_host_port(text);
   if (!parts) return tl::unexpected(parts.error());
-  const std::string host(parts->host.empty() ? "0.0.0.0" : parts->host);
+  const auto address = parse_host(parts->host.empty() ? "0.0.0.0" : parts->host);
+  if (!address) return address;
+  return address->with_port(parts->port);
+}
+
+Result<Address> Address::parse_host(std::string_view host) {
+  std::array<char, INET6_ADDRSTRLEN> text{};  // with the NUL that inet_pton() wants
+  if (host.size() >= text.size()) return bad_address("not an IP address");
+  host.copy(text.data(), host.size());
   Address address;
-  if (inet_pton(AF_INET, host.c_str(), &address.storage_.v4.sin_addr) == 1) {
+  if (inet_pton(AF_INET, text.data(), &address.storage_.v4.sin_addr) == 1) {
     address.storage_.v4.sin_family = AF_INET;
-    address.storage_.v4.sin_port = htons(parts->port);
     return address;
   }
   address.storage_.v6 = {};
-  if (inet_pton(AF_INET6, host.c_str(), &address.storage_.v6.sin6_addr) == 1) {
+  if (inet_pton(AF_INET6, text.data(), &address.storage_.v6.sin6_addr) == 1) {
     address.storage_.v6.sin6_family = AF_INET6;
-    address.storage_.v6.sin6_port = htons(parts->port);
     address.unmap();
     return address;
   }
@@ -141,10 +148,14 @@ Result<Network> Network::parse(std::string_view text) {
   const std::string_view digits = text.substr(slash + 1);
   unsigned bits = 0;
   const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-  if (problem != std::errc{} || end != digits.data() + digits.size() || bits > network.prefix_bits_) {
+  // Of a block of IPv4-mapped addresses, the bits that they have in common do not count.
+  const bool is_mapped = network.prefix_bits_ == 32 && host.find(':') != std::string::npos;
+  const unsigned mapped_bits = is_mapped ? 96 : 0;
+  if (problem != std::errc{} || end != digits.data() + digits.size() || bits < mapped_bits ||
+      bits - mapped_bits > network.prefix_bits_) {
     return bad_address("the length behind the slash is not a number of bits");
   }
-  network.prefix_bits_ = bits;
+  network.prefix_bits_ = bits - mapped_bits;
   return network;
 }
 
@@ -158,6 +169,11 @@ bool Network::contains(const Address& address) const {
   if (rest == 0) return true;
   const auto mask = static_cast<unsigned char>(0xff << (8 - rest));
   return (ours[whole] & mask) == (theirs[whole] & mask);
+}
+
+bool Network::any_contains(std::span<const Network> networks, const Address& address) {
+  return std::any_of(networks.begin(), networks.end(),
+                     [&address](const Network& network) { return network.contains(address); });
 }
 
 std::string Network::text() const { return base_.host() + "/" + std::to_string(prefix_bits_); }

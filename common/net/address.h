@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <compare>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ class Address {
 
   /// Reads `127.0.0.1:80`, `[::1]:80` or `:80` (all IPv4 interfaces). Names are not resolved here: BadAddress.
   static Result<Address> parse(std::string_view text);
+  /// Reads `127.0.0.1` or `::1`, with port 0. Allocates nothing.
+  static Result<Address> parse_host(std::string_view host);
   /// From the kernel; empty where the family is neither IPv4 nor IPv6.
   static Address from(const sockaddr* raw);
   /// Where the local end of `fd` is bound.
@@ -53,12 +56,13 @@ class Address {
   Storage storage_{.plain = {.sa_family = AF_UNSPEC, .sa_data = {}}};
 };
 
-/// A block of addresses, `10.0.0.0/8` or a single one.
+/// A block of addresses, `10.0.0.0/8` or a single one. `::ffff:10.0.0.0/104` is 10.0.0.0/8, and `::/0` holds no IPv4.
 class Network {
  public:
   static Result<Network> parse(std::string_view text);
   bool contains(const Address& address) const;
   std::string text() const;
+  static bool any_contains(std::span<const Network> networks, const Address& address);
 
  private:
   Address base_;

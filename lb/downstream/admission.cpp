@@ -12,12 +12,6 @@ ClientKey::ClientKey(const Address& address) {
   }
   if (address.raw()->sa_family != AF_INET6) return;
   const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(address.raw())->sin6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-    std::uint32_t v4 = 0;
-    std::memcpy(&v4, v6.s6_addr + 12, sizeof v4);
-    bits = v4;
-    return;
-  }
   std::memcpy(&bits, v6.s6_addr, sizeof bits);
   is_v6 = true;
 }

@@ -1,9 +1,10 @@
 """Header rules of a pool, and what lb says of the client, as servers and clients see it."""
+import json
 import subprocess
 
 import pytest
 from stack.programs import built
-from system.upstream import Client, ask, response
+from system.upstream import Client, ask, eventually, response
 
 RULES = """headers:
   request:
@@ -174,3 +175,23 @@ def test_a_configured_host_outweighs_that_of_the_server(start_lb, upstream):
     client = Client(lb_for(start_lb, server, "headers: {request: {set: {Host: inside.example}}}\n").public)
     client.send("GET / HTTP/1.0\r\n\r\n")
     assert client.response()[0] == 200 and server.requests[-1].all("Host") == ["inside.example"]
+
+
+# --- IPv4 clients of an IPv6 listener -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trusted", ["127.0.0.1/32", "::ffff:127.0.0.0/104"])
+def test_an_ipv4_client_of_an_ipv6_listener_is_an_ipv4_client(start_lb, upstream, tmp_path, trusted):
+    server, log = upstream(), tmp_path / "access.log"
+    more = f"listen: '[::]:0'\nlog: {{access: '{log}'}}\n"
+    assert ask(lb_for(start_lb, server, more).public, fields=[("X-Forwarded-Proto", "https")])[0] == 200
+    assert server.requests[-1].get("X-Forwarded-For") == "127.0.0.1"
+    assert server.requests[-1].get("X-Forwarded-Proto") == "http"
+    lb = lb_for(start_lb, server, more + f"trusted_proxies: ['{trusted}']\n")
+    assert ask(lb.public, fields=[("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https")])[0] == 200
+    assert server.requests[-1].get("X-Forwarded-For") == "203.0.113.7, 127.0.0.1"
+    assert server.requests[-1].get("X-Forwarded-Proto") == "https"
+    eventually(lambda: len(log.read_text().splitlines()) == 2)
+    first, second = (json.loads(line) for line in log.read_text().splitlines())
+    assert (first["client"], first.get("peer", "127.0.0.1")) == ("127.0.0.1", "127.0.0.1")
+    assert (second["client"], second["peer"]) == ("203.0.113.7", "127.0.0.1")
