@@ -1,54 +1,19 @@
 #include "app/http/client_address.h"
 
-#include "common/http/rules.h"
+#include "common/http/forwarded_client.h"
 
 #include <arpa/inet.h>
-#include <algorithm>
 #include <array>
 #include <cstring>
 
 namespace holdfast::app {
-namespace {
-
-bool is_trusted(const Address& address, const std::vector<Network>& proxies) {
-  return std::any_of(proxies.begin(), proxies.end(), [&](const Network& each) { return each.contains(address); });
-}
-
-/// An address without a port, as the field has it; one with brackets or a port is read as well.
-Result<Address> read_address(std::string_view text) {
-  text = trimmed(text);
-  // `:80` would be an address of ours, meaning all interfaces.
-  if (text.empty() || (text.starts_with(':') && !text.starts_with("::"))) {
-    return tl::unexpected(Error{.code = Code::BadAddress, .side = Side::Downstream, .why = "no address"});
-  }
-  const bool is_bare_v6 = std::count(text.begin(), text.end(), ':') > 1 && !text.starts_with('[');
-  if (is_bare_v6) return Address::parse("[" + std::string(text) + "]:1");
-  if (text.ends_with(']') || text.find(':') == std::string_view::npos) return Address::parse(std::string(text) + ":1");
-  return Address::parse(text);
-}
-
-}  // namespace
-
 Address client_of(const HttpRequest& request, const std::vector<Network>& trusted_proxies) {
-  Address client = request.client;
-  const auto& fields = request.head.fields;
-  for (auto field = fields.rbegin(); field != fields.rend(); ++field) {
-    if (field->id != FieldId::XForwardedFor) continue;
-    std::string_view rest = field->value;
-    while (!rest.empty()) {
-      if (!is_trusted(client, trusted_proxies)) return client;
-      const auto comma = rest.rfind(',');
-      const auto before = read_address(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
-      if (!before) return client;
-      client = *before;
-      rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(0, comma);
-    }
-  }
-  return client;
+  if (!is_from_proxy(request, trusted_proxies)) return request.client;
+  return forwarded_client(request.head, trusted_proxies).value_or(request.client);
 }
 
 bool is_from_proxy(const HttpRequest& request, const std::vector<Network>& trusted_proxies) {
-  return is_trusted(request.client, trusted_proxies);
+  return Network::any_contains(trusted_proxies, request.client);
 }
 
 std::string network_of(const Address& address) {

@@ -33,8 +33,7 @@ void RequestTexts::keep(const RequestHead& head, std::string_view client) {
   add(5, value_of(head, "Referer"), kFieldMax);
 }
 
-void RequestTexts::keep_written(std::string_view head, std::string_view peer, Version version) {
-  std::string_view client = peer;
+void RequestTexts::keep_written(std::string_view head, std::string_view client, Version version) {
   std::string_view host, user_agent, referer;
   const std::string_view first = head.substr(0, head.find("\r\n"));
   for (std::string_view rest = head; !rest.empty();) {
@@ -48,11 +47,6 @@ void RequestTexts::keep_written(std::string_view head, std::string_view peer, Ve
     if (const auto value = value_of("Host")) host = *value;
     if (const auto value = value_of("User-Agent")) user_agent = *value;
     if (const auto value = value_of("Referer")) referer = *value;
-    if (const auto chain = value_of("X-Forwarded-For")) {  // the peer stands last, behind whom a trusted one has named
-      const std::string_view named = chain->substr(0, std::min(chain->rfind(", "), chain->size()));
-      const auto comma = named.rfind(',');
-      client = trimmed(comma == std::string_view::npos ? named : named.substr(comma + 1));
-    }
   }
   text_.clear();
   version_ = version;

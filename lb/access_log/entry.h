@@ -57,9 +57,8 @@ class RequestTexts {
  public:
   /// `client`: who asks, as far as we believe it.
   void keep(const RequestHead& head, std::string_view client);
-  /// Likewise, where it was not kept in time: from the head that we wrote of it for a server. `peer`: whose connection
-  /// it came by.
-  void keep_written(std::string_view head, std::string_view peer, Version version);
+  /// Likewise, where it was not kept in time: from the head that we wrote of it for a server.
+  void keep_written(std::string_view head, std::string_view client, Version version);
   void clear() { text_.clear(), ends_ = {}; }
 
   std::string_view client() const { return part(0); }

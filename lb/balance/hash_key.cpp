@@ -1,7 +1,6 @@
 #include "lb/balance/hash_key.h"
 
 #include "common/http/rules.h"
-#include "lb/routing/client_address.h"
 
 namespace holdfast::lb {
 std::uint64_t hash_of(std::string_view text) {
@@ -23,11 +22,10 @@ std::optional<std::string_view> cookie_value(std::string_view cookies, std::stri
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> hash_key(const PolicySettings& policy, const RequestHead& head, std::string_view client,
-                                      bool is_trusted) {
+std::optional<std::uint64_t> hash_key(const PolicySettings& policy, const RequestHead& head, std::string_view client) {
   switch (policy.source) {
     case HashSource::ClientIp:
-      return hash_of(client_address(head, client, is_trusted));
+      return hash_of(client);
     case HashSource::Path:
       return hash_of(head.target.substr(0, head.target.find('?')));
     case HashSource::Header:

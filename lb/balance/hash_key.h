@@ -25,9 +25,7 @@ constexpr std::uint64_t mixed(std::uint64_t value) {
 /// The value of the cookie `name` in a Cookie field (RFC 6265 §4.2); nothing where it is not there.
 std::optional<std::string_view> cookie_value(std::string_view cookies, std::string_view name);
 
-/// The key of a request; nothing where it lacks the field or the cookie. `client` is the address of whoever connected;
-/// of a trusted proxy's clients it is the one that this proxy names (the last of X-Forwarded-For).
-std::optional<std::uint64_t> hash_key(const PolicySettings& policy, const RequestHead& head, std::string_view client,
-                                      bool is_trusted);
+/// The key of a request; nothing where it lacks the field or the cookie. `client`: the client's address.
+std::optional<std::uint64_t> hash_key(const PolicySettings& policy, const RequestHead& head, std::string_view client);
 
 }  // namespace holdfast::lb

@@ -35,9 +35,9 @@ Balancer::Balancer(ServerPool& pool, std::size_t worker, std::size_t worker_coun
   for (const auto& server : pool.servers()) seeds_.push_back(hash_of(server->name()));
 }
 
-std::uint64_t Balancer::key(const RequestHead& head, std::string_view client, bool is_trusted) {
+std::uint64_t Balancer::key(const RequestHead& head, std::string_view client) {
   if (settings_.policy != Policy::Hash) return 0;
-  const auto key = hash_key(settings_, head, client, is_trusted);
+  const auto key = hash_key(settings_, head, client);
   return key ? *key : dice_();
 }
 

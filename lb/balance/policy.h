@@ -32,7 +32,7 @@ class Balancer {
 
   /// What `hash` goes by; taken once for a request, so that its attempts agree. A request that has no such key gets
   /// one at random. 0 for the other policies.
-  std::uint64_t key(const RequestHead& head, std::string_view client, bool is_trusted);
+  std::uint64_t key(const RequestHead& head, std::string_view client);
 
   /// Best first: healthy and untried, unknown and untried, healthy, unknown; backup servers only where no other is
   /// healthy. Among equals the policy decides.

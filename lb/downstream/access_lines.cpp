@@ -34,7 +34,7 @@ void DownstreamConnection::tell(AccessEntry& line) const {
   if (context_.access_log != nullptr) context_.access_log->write(line);
   const TimePoint now = context_.loop.now();
   if (!context_.recent.wants(line, now)) return;
-  if (line.attempts != nullptr) line.texts = &exchange_->texts(line.peer);
+  if (line.attempts != nullptr) line.texts = &exchange_->texts();
   context_.recent.keep(line, now);
 }
 

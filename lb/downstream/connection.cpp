@@ -1,6 +1,7 @@
 #include "lb/downstream/connection.h"
 
 #include "common/assert.h"
+#include "common/http/forwarded_client.h"
 #include "common/http/writer.h"
 #include "common/memory/release.h"
 #include "lb/downstream/rejection.h"
@@ -73,8 +74,7 @@ DownstreamConnection::DownstreamConnection(DownstreamContext& context, Stream st
       response_clock_(Timeout::calling<&DownstreamConnection::on_response_clock>(this)) {
   const Address peer = stream_.peer();
   address_bytes_ = static_cast<std::uint8_t>(peer.host_into(address_.data(), address_.size()).size());
-  is_trusted_ = std::any_of(context.trusted_proxies.begin(), context.trusted_proxies.end(),
-                            [&peer](const Network& network) { return network.contains(peer); });
+  is_trusted_ = Network::any_contains(context.trusted_proxies, peer);
   if (is_trusted_ || !context.admission.counts_clients()) return;
   client_ = ClientKey(peer);
   is_client_counted_ = context.admission.enter_client(client_);
@@ -248,7 +248,15 @@ void DownstreamConnection::on_request_head(const RequestHead& head) {
   ++requests_;
   if (head.framing != Framing::None) enter(Phase::Body);
   exchange_ = context_.exchanges.take(context_.exchange);
-  const ClientFacts client{.address = {address_.data(), address_bytes_},
+  const std::string_view peer{address_.data(), address_bytes_};
+  std::array<char, INET6_ADDRSTRLEN> named_text;
+  std::string_view named;
+  if (is_trusted_) {
+    const auto address = forwarded_client(head, context_.trusted_proxies);
+    if (address) named = address->host_into(named_text.data(), named_text.size());
+  }
+  const ClientFacts client{.peer = peer,
+                           .client = named.empty() ? peer : named,
                            .is_trusted = is_trusted_,
                            .request_id = context_.exchange.request_ids.next()};
   const Routed routed = route(head);

@@ -3,7 +3,6 @@
 #include "common/assert.h"
 #include "common/http/rules.h"
 #include "common/http/writer.h"
-#include "lb/routing/client_address.h"
 
 #include <utility>
 
@@ -43,14 +42,15 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   deadline_ = since_ + share.settings.retry.deadline;
 
   tried_.assign(share.pool->servers().size(), 0);
-  key_ = share.policy.key(head, client.address, client.is_trusted);
+  key_ = share.policy.key(head, client.client);
   attempts_ = rounds_ = 0;
   has_paused_ = false;
   last_error_ = LocalError::DestinationUnavailable;
   status_ = 0;
   reason_ = {};
   notes_.clear();
-  if (context_.is_logged) texts_.keep(head, client_address(head, client.address, client.is_trusted));
+  if (context_.is_logged) texts_.keep(head, client.client);
+  if (context_.is_noted) client_.assign(client.client);
   is_woken_ = is_client_gone_ = has_client_ended_ = false;
   failure_.reset();
   refusal_ = refusal;
@@ -480,8 +480,8 @@ void Exchange::describe(AccessEntry& entry) const {
   entry.reason = reason_;
 }
 
-const RequestTexts& Exchange::texts(std::string_view peer) {
-  if (!context_.is_logged) texts_.keep_written(request_.head(), peer, request_.version());
+const RequestTexts& Exchange::texts() {
+  if (!context_.is_logged) texts_.keep_written(request_.head(), client_, request_.version());
   return texts_;
 }
 

@@ -59,7 +59,7 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
   /// What is told of it, as far as it is known here: where ExchangeContext::is_noted, once it has ended and until it is
   /// given back. The texts only where ExchangeContext::is_logged; else texts() makes them of what is there.
   void describe(AccessEntry& entry) const;
-  const RequestTexts& texts(std::string_view peer);
+  const RequestTexts& texts();
   /// `exchange GET /abc phase=Waiting since=12ms attempt=2 server=127.0.0.1:3002`
   std::string line() const;
 
@@ -151,6 +151,7 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
   int status_ = 0;             // of what the client was answered
 
   // For the access log.
+  std::string client_;  // its address; where ExchangeContext::is_noted
   RequestTexts texts_;
   AttemptNotes notes_;
   std::uint64_t ended_ns_ = 0;

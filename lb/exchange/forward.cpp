@@ -149,9 +149,9 @@ bool write_request_head(std::string& out, const RequestHead& head, const ClientF
     if (goes_on(head, field)) writer.field(field.name, field.value);
   }
   if (forwarded_for.empty()) {
-    writer.field("X-Forwarded-For", client.address);
+    writer.field("X-Forwarded-For", client.peer);
   } else {
-    writer.field("X-Forwarded-For", forwarded_for, client.address);
+    writer.field("X-Forwarded-For", forwarded_for, client.peer);
   }
   if (!has_forwarded_proto) writer.field("X-Forwarded-Proto", "http");
   if (!has_forwarded_host && !host.empty()) writer.field("X-Forwarded-Host", host);

@@ -15,10 +15,11 @@
 
 namespace holdfast::lb {
 
-/// The client as its request's head tells of it to the server.
+/// Who sent a request.
 struct ClientFacts {
-  std::string_view address;     // without port
-  bool is_trusted = false;      // its X-Forwarded-* and X-Request-ID are believed
+  std::string_view peer;        // address of the connection's other end, without port
+  std::string_view client;      // address of the client: the peer, or the client that trusted proxies name
+  bool is_trusted = false;      // the peer is a trusted proxy: its X-Forwarded-* and X-Request-ID are believed
   std::string_view request_id;  // made for this request; used where the client's own is not
 };
 

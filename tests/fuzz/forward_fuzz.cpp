@@ -198,7 +198,7 @@ constexpr ParserLimits kAccepted{.head_bytes = 2048, .target_bytes = 1024, .fiel
 constexpr ParserLimits kAgain{.head_bytes = 8192, .target_bytes = 2048, .fields = 128};  // lb adds some of its own
 
 void request(const std::string& bytes, bool is_trusted) {
-  const ClientFacts client{.address = "192.0.2.1", .is_trusted = is_trusted, .request_id = "made"};
+  const ClientFacts client{.peer = "192.0.2.1", .client = "192.0.2.1", .is_trusted = is_trusted, .request_id = "made"};
   HeadScratch scratch;
   Read read;
   read.client = &client;
@@ -260,7 +260,7 @@ void request(const std::string& bytes, bool is_trusted) {
     require(told == 0 || (count(lines, name) == told && value_of(lines, name) == value_of(before.fields, name)));
   }
   if (!is_trusted) {
-    require(count(lines, "x-forwarded-for") == 1 && value_of(lines, "x-forwarded-for") == client.address);
+    require(count(lines, "x-forwarded-for") == 1 && value_of(lines, "x-forwarded-for") == client.peer);
     require(count(lines, "x-forwarded-proto") == 1 && value_of(lines, "x-forwarded-proto") == "http");
     require(count(lines, "x-forwarded-host") <= 1 && value_of(lines, "x-forwarded-host") == host);
   }

@@ -192,6 +192,24 @@ def test_who_asks_through_a_trusted_proxy_is_the_client(lb_logging, log_file, up
     assert (entry["client"], entry["peer"]) == ("198.51.100.2", "127.0.0.1")
 
 
+@pytest.mark.parametrize("chain, client", [
+    (["6.6.6.6, 203.0.113.7, 127.0.0.2"], "203.0.113.7"),
+    (["6.6.6.6", "203.0.113.7", "127.0.0.3, 127.0.0.2"], "203.0.113.7"),
+    (["203.0.113.7:4711, 127.0.0.2:80"], "203.0.113.7"),
+    (["[2001:DB8::7]:4711"], "2001:db8::7"),
+    (["::ffff:203.0.113.7, ::ffff:127.0.0.2"], "203.0.113.7"),
+    (["127.0.0.3, 127.0.0.2"], "127.0.0.3"),
+    (["6.6.6.6, unknown, 127.0.0.2"], "127.0.0.2"),
+    (["unknown"], "127.0.0.1"),
+    (["6.6.6.6, a.example"], "127.0.0.1"),
+])
+def test_the_client_is_the_last_address_that_is_no_trusted_proxy_s(lb_logging, log_file, upstream, chain, client):
+    lb = lb_logging(upstream(), more="trusted_proxies: [127.0.0.0/8]\n")
+    assert ask(lb.public, fields=[("X-Forwarded-For", value) for value in chain])[0] == 200
+    entry, = entries(log_file, 1)
+    assert (entry["client"], entry.get("peer", "127.0.0.1")) == (client, "127.0.0.1")
+
+
 def test_who_is_not_trusted_makes_nothing_believe(lb_logging, log_file, upstream):
     lb = lb_logging(upstream())
     assert ask(lb.public, fields=[("X-Forwarded-For", "203.0.113.7")])[0] == 200

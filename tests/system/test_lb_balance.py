@@ -79,6 +79,8 @@ def test_hash_by_path_header_and_client(start_lb, upstream):
     lb = start_lb(f"lb_policy: ip_hash\ntrusted_proxies: [127.0.0.1]\nupstreams: {listed(servers)}\n")
     assert len({ask(lb.public, f"/{i}", [("X-Forwarded-For", f"6.6.6.6, 10.0.0.{i}")])[2] for i in range(40)}) == 4
     assert len({ask(lb.public, f"/{i}", [("X-Forwarded-For", f"10.0.0.{i}, 6.6.6.6")])[2] for i in range(12)}) == 1
+    forms = ("6.6.6.6", "6.6.6.6:4711", "::ffff:6.6.6.6", "7.7.7.7, 6.6.6.6, 127.0.0.1")
+    assert len({ask(lb.public, "/", [("X-Forwarded-For", form)])[2] for form in forms}) == 1
 
 
 def test_backups_stand_by(start_lb, upstream):

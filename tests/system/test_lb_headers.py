@@ -188,8 +188,8 @@ def test_an_ipv4_client_of_an_ipv6_listener_is_an_ipv4_client(start_lb, upstream
     assert server.requests[-1].get("X-Forwarded-For") == "127.0.0.1"
     assert server.requests[-1].get("X-Forwarded-Proto") == "http"
     lb = lb_for(start_lb, server, more + f"trusted_proxies: ['{trusted}']\n")
-    assert ask(lb.public, fields=[("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https")])[0] == 200
-    assert server.requests[-1].get("X-Forwarded-For") == "203.0.113.7, 127.0.0.1"
+    assert ask(lb.public, fields=[("X-Forwarded-For", "::ffff:203.0.113.7"), ("X-Forwarded-Proto", "https")])[0] == 200
+    assert server.requests[-1].get("X-Forwarded-For") == "::ffff:203.0.113.7, 127.0.0.1"
     assert server.requests[-1].get("X-Forwarded-Proto") == "https"
     eventually(lambda: len(log.read_text().splitlines()) == 2)
     first, second = (json.loads(line) for line in log.read_text().splitlines())

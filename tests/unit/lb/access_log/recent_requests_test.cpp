@@ -106,8 +106,8 @@ TEST_CASE("what was not kept of a request is read from the head that went to a s
   RequestTexts texts;
   texts.keep_written(
       "GET /a?b=c HTTP/1.1\r\nhost: a.example\r\nuser-agent: curl/7\r\nX-Forwarded-For: 192.0.2.7, 198.51.100.2\r\n"
-      "X-Forwarded-For: 192.0.2.1 ,192.0.2.9, 198.51.100.1\r\nReferer: https://r.example/\r\nHostile: x\r\n",
-      "198.51.100.1", Version::Http10);
+      "Referer: https://r.example/\r\nHostile: x\r\n",
+      "192.0.2.9", Version::Http10);
   CHECK(texts.method() == "GET");
   CHECK(texts.target() == "/a?b=c");
   CHECK(texts.host() == "a.example");

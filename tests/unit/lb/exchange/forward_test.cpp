@@ -30,8 +30,8 @@ bool has_line(const std::string& head, const std::string& line) {
   return head.find("\r\n" + line + "\r\n") != head.npos;
 }
 
-constexpr ClientFacts kStranger{.address = "1.2.3.4", .is_trusted = false, .request_id = "made"};
-constexpr ClientFacts kTrusted{.address = "10.0.0.1", .is_trusted = true, .request_id = "made"};
+constexpr ClientFacts kStranger{.peer = "1.2.3.4", .client = "1.2.3.4", .is_trusted = false, .request_id = "made"};
+constexpr ClientFacts kTrusted{.peer = "10.0.0.1", .client = "10.0.0.1", .is_trusted = true, .request_id = "made"};
 
 }  // namespace
 
@@ -115,7 +115,7 @@ TEST_CASE("Via names this hop, behind those before it") {
 }
 
 TEST_CASE("a trusted client's chain of addresses is kept in order, IPv6 too") {
-  const ClientFacts v6{.address = "2001:db8::1", .is_trusted = true, .request_id = "made"};
+  const ClientFacts v6{.peer = "2001:db8::1", .client = "2001:db8::1", .is_trusted = true, .request_id = "made"};
   const std::vector<Field> chain{field("X-Forwarded-For", "6.6.6.6, ::1"), field("X-Forwarded-For", "7.7.7.7")};
   const std::string out = forwarded(chain, v6);
   CHECK(has_line(out, "X-Forwarded-For: 6.6.6.6, ::1"));
