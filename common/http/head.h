@@ -58,7 +58,8 @@ struct MessageHead {
   Framing framing = Framing::None;
   std::uint64_t content_length = 0;  // with Framing::Length; for a response without body, what it said
   bool has_content_length = false;
-  bool keep_alive = true;  // the sender is willing to go on after this message
+  bool keep_alive = true;            // the sender is willing to go on after this message
+  bool may_have_underscores = true;  // in names of fields; false once the rules found none
   std::span<const Field> fields;
   std::string_view connection;        // the first Connection value that names other fields, else empty
   bool has_more_connections = false;  // there are others, see connection_names() of common/http/rules

@@ -17,6 +17,23 @@ constexpr std::array<bool, 256> kTokenChars = [] {
   return table;
 }();
 
+/// What bytes a field name has: one pass for both questions, since every name of every message is read.
+struct NameBytes {
+  bool is_token = false;
+  bool has_underscore = false;
+};
+NameBytes bytes_of_name(std::string_view name) {
+  constexpr unsigned kUnderscore = 1, kNoToken = 2;
+  static constexpr std::array<std::uint8_t, 256> kKinds = [] {
+    std::array<std::uint8_t, 256> table{};
+    for (std::size_t i = 0; i < table.size(); ++i) table[i] = kTokenChars[i] ? (i == '_' ? kUnderscore : 0) : kNoToken;
+    return table;
+  }();
+  unsigned kinds = 0;
+  for (const char c : name) kinds |= kKinds[static_cast<unsigned char>(c)];
+  return {.is_token = !name.empty() && (kinds & kNoToken) == 0, .has_underscore = (kinds & kUnderscore) != 0};
+}
+
 bool is_token(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char); }
 
 /// Field content (RFC 9110 §5.5): HTAB, SP, visible ASCII and the obs-text that must be let pass.
@@ -65,8 +82,11 @@ struct Facts {
 
 Result<Facts> read_facts(MessageHead& head, Side side) {
   Facts facts;
+  head.may_have_underscores = false;
   for (const Field& field : head.fields) {
-    if (!is_token(field.name)) return failure(Code::BadMessage, side, "a field name that is no token");
+    const NameBytes name = bytes_of_name(field.name);
+    head.may_have_underscores = head.may_have_underscores || name.has_underscore;
+    if (!name.is_token) return failure(Code::BadMessage, side, "a field name that is no token");
     if (!is_field_content(field.value)) return failure(Code::BadMessage, side, "a control byte in a field value");
     switch (field.id) {
       case FieldId::ContentLength: {

@@ -145,6 +145,10 @@ void describe(Keys& keys, FieldRules& rules) {
   keys.add_list(
       "remove", "fields that do not go on", "names of fields", [&rules] { rules.clear_remove(); },
       [&rules](std::string_view name) { return rules.remove(name); }, [&rules] { return rules.names_removed(); });
+  if (rules.side() != FieldRules::Side::Request) return;
+  keys.add("underscores", rules.passes_underscores,
+           "Passes fields with an underscore in their name. By default lb removes them, because CGI, WSGI and similar "
+           "servers cannot tell X_Real_IP from X-Real-IP.");
 }
 
 void describe(Keys& keys, ServerSettings& server) {

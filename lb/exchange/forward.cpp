@@ -53,6 +53,22 @@ class RuledWriter {
   const FieldRules* rules_;
 };
 
+bool has_underscore(std::string_view name) { return name.find('_') != std::string_view::npos; }
+
+/// A field by which proxies say whom they serve: `Forwarded`, `X-Real-IP`, all of `X-Forwarded-*` and, since CGI reads
+/// them the same, their forms with `_`; so X_Request_ID as well.
+bool tells_of_client(std::string_view name) {
+  const char first = name.empty() ? ' ' : name.front();
+  if ((first | 0x20) != 'x' && (first | 0x20) != 'f') return false;  // as nearly always
+  const auto folded = [](char c) { return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  const auto begins_with = [&](std::string_view prefix) {
+    return name.size() >= prefix.size() &&
+           std::equal(prefix.begin(), prefix.end(), name.begin(), [&](char a, char b) { return a == folded(b); });
+  };
+  const auto is = [&](std::string_view other) { return name.size() == other.size() && begins_with(other); };
+  return begins_with("x-forwarded") || is("forwarded") || is("x-real-ip") || is("x-request-id");
+}
+
 /// Which of the fields that lb would add the server has said itself.
 struct FieldsSaid {
   bool date = false;
@@ -115,6 +131,7 @@ bool write_request_head(std::string& out, const RequestHead& head, const ClientF
   if (has_host) writer.own_field("Host", host_set.empty() ? host : host_set);
   std::string_view forwarded_for;
   const std::string_view request_id = request_id_of(head, client);
+  const bool omits_underscores = head.may_have_underscores && hop.rules != nullptr && hop.rules->omits_underscores();
   bool has_forwarded_proto = false;
   bool has_forwarded_host = false;
   // Who asks is not for Connection to take away: a client's own may have come through a trusted proxy unread.
@@ -146,6 +163,10 @@ bool write_request_head(std::string& out, const RequestHead& head, const ClientF
       default:
         break;
     }
+    if (field.id == FieldId::Other &&
+        ((!client.is_trusted && tells_of_client(field.name)) || (omits_underscores && has_underscore(field.name)))) {
+      continue;
+    }
     if (goes_on(head, field)) writer.field(field.name, field.value);
   }
   if (forwarded_for.empty()) {
@@ -172,6 +193,7 @@ bool write_request_head(std::string& out, const RequestHead& head, const ClientF
   } else if (hop.takes_trailers) {
     writer.own_field("Connection", "TE");
   }
+  return has_host;
 }
 
 std::string_view request_id_of(const RequestHead& head, const ClientFacts& client) {
@@ -185,7 +207,6 @@ void begin_response_head(std::string& out, const ResponseHead& head, const Respo
   if (!said.date) writer.field("Date", added.date.now());
   if (!said.request_id) writer.field("X-Request-ID", added.request_id);
   writer.rule_lines();
-  return has_host;
 }
 
 void finish_response_head(std::string& out, const ResponseFraming& framing) {
@@ -228,7 +249,9 @@ void write_upgrade_head(std::string& out, const ResponseHead& head, std::string_
 
 void write_trailers(std::string& out, std::span<const Field> trailers, const FieldRules& rules) {
   RuledWriter writer(out, &rules);
-  for (const Field& field : trailers) writer.field(field.name, field.value);
+  for (const Field& field : trailers) {
+    if (!rules.omits_underscores() || !has_underscore(field.name)) writer.field(field.name, field.value);
+  }
 }
 
 RequestIds::RequestIds() {

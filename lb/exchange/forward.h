@@ -39,6 +39,7 @@ std::string_view wanted_upgrade(const RequestHead& head, std::span<const std::st
 bool takes_trailers(const RequestHead& head);
 
 /// Writes the head of the request to the server into `out`, which is cleared first, up to the empty line at its end.
+/// Returns false if Host is missing, since neither the client nor a rule gives one: each server then gets its own.
 /// The body goes on with the framing that it came with.
 bool write_request_head(std::string& out, const RequestHead& head, const ClientFacts& client, const HopFacts& hop);
 

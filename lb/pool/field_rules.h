@@ -39,8 +39,13 @@ class FieldRules {
 
   /// A field of this name does not go on as it came.
   bool drops(std::string_view name) const { return !dropped_.empty() && is_dropped(name); }
+  /// Nor does one with `_` in its name, if a client sent it.
+  bool omits_underscores() const { return side_ == Side::Request && !passes_underscores; }
   /// What is written instead and beside, as lines of a head.
   std::string_view lines() const { return lines_; }
+  Side side() const { return side_; }
+  /// Request fields with `_` in their name go on. CGI and WSGI servers cannot tell them from fields with `-`.
+  bool passes_underscores = false;
   /// Host of the request; empty: its own.
   std::string_view host() const { return host_; }
 

@@ -73,6 +73,12 @@ bool is_hop_by_hop_name(std::string_view name) {
                    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"});
 }
 
+/// What proxies say of their clients, in lower case; CGI takes `_` for `-`.
+bool tells_of_client(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name.starts_with("x-forwarded") || is_one_of(name, {"forwarded", "x-real-ip", "x-request-id"});
+}
+
 /// The fields of `fields` that concern both ends, without those that lb answers for by itself.
 Fields end_to_end(const Fields& fields, bool is_request) {
   std::vector<std::string> named;
@@ -88,8 +94,7 @@ Fields end_to_end(const Fields& fields, bool is_request) {
   for (const auto& field : fields) {
     const std::string& name = field.first;
     if (is_hop_by_hop_name(name) || name == "content-length" || name == "close") continue;  // "close" names no field
-    if (is_request &&
-        (is_one_of(name, {"host", "expect", "x-request-id", "via"}) || name.starts_with("x-forwarded-"))) {
+    if (is_request && (is_one_of(name, {"host", "expect", "x-request-id", "via"}) || tells_of_client(name))) {
       continue;
     }
     if (!is_request && is_one_of(name, {"lb-drain", "via", "date", "x-request-id"})) continue;
@@ -263,6 +268,10 @@ void request(const std::string& bytes, bool is_trusted) {
     require(count(lines, "x-forwarded-for") == 1 && value_of(lines, "x-forwarded-for") == client.peer);
     require(count(lines, "x-forwarded-proto") == 1 && value_of(lines, "x-forwarded-proto") == "http");
     require(count(lines, "x-forwarded-host") <= 1 && value_of(lines, "x-forwarded-host") == host);
+    for (const auto& [name, value] : lines) {
+      require(!tells_of_client(name) ||
+              is_one_of(name, {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id"}));
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from stack.programs import built
-from system.upstream import Client, ask, eventually, response
+from system.upstream import Client, RawServer, ask, eventually, response
 
 RULES = """headers:
   request:
@@ -149,6 +149,53 @@ def test_a_client_cannot_name_away_who_it_is(start_lb, upstream):
     client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\nConnection: close, X-Forwarded-For\r\n\r\n")
     assert client.response()[0] == 200
     assert "203.0.113.7" in server.requests[-1].get("X-Forwarded-For")
+
+
+FAMILY = ("Forwarded", "X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl", "X-Forwarded-Server",
+          "X-Forwarded-Scheme", "x-forwarded-user", "X-FORWARDED-ANYTHING")
+UNDERSCORES = ("X_Forwarded_For", "X_Forwarded-Proto", "x_real_ip", "X_Request_ID", "Content_Length", "X_Own")
+
+
+def test_untrusted_clients_cannot_say_whom_they_serve(start_lb, upstream):
+    server = upstream()
+    lb = lb_for(start_lb, server)
+    assert ask(lb.public, fields=[(name, "evil") for name in FAMILY + UNDERSCORES] + [("X-Own", "1")])[0] == 200
+    seen = server.requests[-1]
+    assert "evil" not in [value for _, value in seen.fields] and seen.get("X-Own") == "1"
+
+
+def test_trusted_proxies_say_whom_they_serve_but_not_with_underscores(start_lb, upstream):
+    server = upstream()
+    lb = lb_for(start_lb, server, "trusted_proxies: [127.0.0.1]\n")
+    assert ask(lb.public, fields=[(name, "told") for name in FAMILY + UNDERSCORES])[0] == 200
+    assert {name for name, value in server.requests[-1].fields if value == "told"} == set(FAMILY)
+
+
+def test_underscores_pass_by_configuration_except_in_what_only_proxies_say(start_lb, upstream):
+    server = upstream()
+    lb = lb_for(start_lb, server, "headers: {request: {underscores: true}}\n")
+    assert ask(lb.public, fields=[(name, "told") for name in FAMILY + UNDERSCORES])[0] == 200
+    assert {name for name, value in server.requests[-1].fields if value == "told"} == {"Content_Length", "X_Own"}
+
+
+@pytest.mark.parametrize("trailers", ["X_Real_IP: evil\r\nX_Sum: evil\r\n", "X-Real-IP: evil\r\nForwarded: for=evil\r\nX-Forwarded-Port: evil\r\n"])
+def test_trailers_say_no_more_than_headers(start_lb, trailers):
+    def serve(connection, stream, head):
+        got = b""
+        while not got.endswith(b"\r\n\r\n"):
+            got += stream.readline()
+        sent.append(got)
+        connection.sendall(response())
+
+    sent = []
+    server = RawServer(serve)
+    try:
+        client = Client(lb_for(start_lb, server).public)
+        client.send(f"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}X-Sum: 1\r\n\r\n")
+        assert client.response()[0] == 200
+        assert sent[-1].endswith(b"\r\n0\r\nX-Sum: 1\r\n\r\n"), sent
+    finally:
+        server.close()
 
 
 # --- Host -------------------------------------------------------------------------------------------------------------

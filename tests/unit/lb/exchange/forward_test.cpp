@@ -220,6 +220,46 @@ TEST_CASE("request ids are 32 hexadecimal digits and do not repeat") {
   CHECK(seen.size() == 1000);
 }
 
+TEST_CASE("only a trusted proxy says whom it serves, and names with underscores go on by a rule alone") {
+  const std::vector<std::string> family{"Forwarded",          "X-Real-IP",          "X-Forwarded-Port",
+                                        "X-Forwarded-Prefix", "X-Forwarded-Ssl",    "X-Forwarded-Server",
+                                        "x-forwarded-user",   "X-FORWARDED-SCHEME", "X-Forwarded-What",
+                                        "x-forwarded",        "x-real-ip"};
+  const std::vector<std::string> underscores{"X_Forwarded_For", "X_Real_IP", "x-forwarded_proto", "X_Request_ID"};
+  std::vector<Field> fields{field("Connection_", "1"), field("X-Real", "1"), field("Forwarded-By", "1"),
+                            field("X-Forward", "1")};
+  for (const std::string& name : family) fields.push_back(field(name, "evil"));
+  for (const std::string& name : underscores) fields.push_back(field(name, "evil"));
+  RequestHead head;
+  head.method_text = "GET";
+  head.target = "/";
+  head.fields = fields;
+  FieldRules rules(FieldRules::Side::Request);
+  for (const bool passes_underscores : {false, true}) {
+    rules.passes_underscores = passes_underscores;
+    std::string stranger;
+    write_request_head(stranger, head, kStranger, {.upgrade = {}, .rules = &rules});
+    CHECK(stranger.find("evil") == stranger.npos);
+    std::string trusted;
+    write_request_head(trusted, head, kTrusted, {.upgrade = {}, .rules = &rules});
+    for (const std::string& name : family) CHECK_MESSAGE(has_line(trusted, name + ": evil"), name);
+    for (const std::string& name : underscores) CHECK(has_line(trusted, name + ": evil") == passes_underscores);
+    for (const std::string& out : {stranger, trusted}) {
+      CHECK(has_line(out, "X-Real: 1"));
+      CHECK(has_line(out, "Forwarded-By: 1"));
+      CHECK(has_line(out, "X-Forward: 1"));
+      CHECK(has_line(out, "Connection_: 1") == passes_underscores);
+    }
+  }
+  std::string trailers;
+  rules.passes_underscores = false;
+  write_trailers(trailers, std::vector<Field>{field("X_Real_IP", "evil"), field("X-Sum", "1")}, rules);
+  CHECK(trailers == "X-Sum: 1\r\n");
+  trailers.clear();
+  write_trailers(trailers, std::vector<Field>{field("X_Sum", "1")}, FieldRules(FieldRules::Side::Response));
+  CHECK(trailers == "X_Sum: 1\r\n");
+}
+
 TEST_CASE("Host is left to the server if the client gives none") {
   RequestHead head;
   head.method_text = "GET";
