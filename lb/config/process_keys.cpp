@@ -143,7 +143,8 @@ void describe_process(Keys& keys, Settings& settings) {
   keys.section("log", log, "what is told of it; events go to stderr");
   keys.section("shutdown", settings.shutdown, "SIGTERM");
   keys.add_list(
-      "trusted_proxies", "proxies whose Forwarded, X-Real-IP, X-Forwarded-* and X-Request-ID lb believes (docs/http.md)",
+      "trusted_proxies",
+      "proxies whose Forwarded, X-Real-IP, X-Forwarded-* and X-Request-ID lb believes (docs/http.md)",
       "addresses and blocks such as 10.0.0.0/8", [&settings] { settings.trusted_proxies.clear(); },
       [&settings](std::string_view text) -> Wrong {
         if (text == "private_ranges") {
