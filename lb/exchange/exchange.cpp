@@ -408,7 +408,7 @@ Phase Exchange::finish(Outcome outcome, Afterwards after) {
     share_->queue.leave(*this);
     share_->counters.queued.add(-1);
   }
-  share_->latest().queue.pass_on(1);
+  if (!attempt_.is_under_way()) share_->latest().queue.pass_on(1);  // the end of an attempt passes on by itself
   if (phase_ == Phase::Tunnelling) share_->counters.tunnels.add(-1);
   const bool is_well = outcome == Outcome::Answered || outcome == Outcome::Tunnelled;
   hedge_.end(AttemptResult::Cancelled);
