@@ -59,10 +59,10 @@ PGresult* Session::wait_for_result() {
       continue;
     }
     const bool is_over = Clock::now() >= until || (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed));
-    if (is_over) return PQclear(last), nullptr;
     pollfd socket{
         .fd = PQsocket(connection), .events = static_cast<short>(left > 0 ? POLLIN | POLLOUT : POLLIN), .revents = 0};
-    ::poll(&socket, 1, 100);  // in pieces, for `cancel`
+    // In pieces, for `cancel`. What is there already counts, however late we come.
+    if (::poll(&socket, 1, is_over ? 0 : 100) == 0 && is_over) return PQclear(last), nullptr;
     if ((socket.revents & ~POLLOUT) != 0 && PQconsumeInput(connection) == 0) return PQclear(last), nullptr;
   }
 }

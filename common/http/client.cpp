@@ -26,7 +26,7 @@ void HttpCall::start(const Address& to, Method method, std::string_view request,
   body_.clear();
   status_ = 0;
   is_connected_ = is_complete_ = is_extended_ = false;
-  began_ = loop_.now();
+  allowed_ = timeout;
   failed_ = {};
   auto begun = Stream::connect(loop_, to, this);
   is_under_way_ = true;
@@ -40,9 +40,9 @@ void HttpCall::start(const Address& to, Method method, std::string_view request,
 }
 
 void HttpCall::shorten(std::chrono::milliseconds timeout) {
-  if (!is_under_way_ || timeout_.deadline() <= began_ + timeout) return;
-  timeouts_.arm(timeout_,
-                std::max(std::chrono::milliseconds(began_ + timeout - loop_.now()), std::chrono::milliseconds(0)));
+  if (!is_under_way_ || timeout_.deadline() <= loop_.now() + timeout) return;
+  allowed_ = timeout;
+  timeouts_.arm(timeout_, timeout);
 }
 
 void HttpCall::cancel() {
@@ -77,8 +77,8 @@ void HttpCall::on_broken(const Error& error) { answer(failure(error.code, Side::
 void HttpCall::on_timeout() {
   if (!failed_.why.empty()) return on_broken(failed_);
   if (loop_.now() - timeout_.deadline() > kLate && !std::exchange(is_extended_, true)) {
-    // The answer may have come while this thread had no turn: what there is to read is read first.
-    return timeouts_.arm(timeout_, std::chrono::milliseconds(1));
+    // This thread had no turn for a while: maybe the request has only just been sent. The peer gets all its time again.
+    return timeouts_.arm(timeout_, allowed_);
   }
   answer(failure(Code::Timeout, Side::Upstream, is_connected_ ? "no answer in time" : "no connection in time"));
 }

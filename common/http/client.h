@@ -38,7 +38,7 @@ class HttpCall final : private StreamUser, private ResponseSink {
   /// Sends `request` (a whole one, whose method is `method`) to `to` and waits for the answer until `timeout`.
   void start(const Address& to, Method method, std::string_view request, std::chrono::milliseconds timeout);
   bool is_under_way() const { return is_under_way_; }
-  /// Lets the call under way last no longer than `timeout` from its start.
+  /// Lets the call under way last no longer than `timeout` from now.
   void shorten(std::chrono::milliseconds timeout);
   void cancel();
 
@@ -67,7 +67,7 @@ class HttpCall final : private StreamUser, private ResponseSink {
   std::string body_;
   int status_ = 0;
   bool is_under_way_ = false;
-  TimePoint began_{};
+  std::chrono::milliseconds allowed_{};
   bool is_connected_ = false;
   bool is_extended_ = false;
   bool is_complete_ = false;

@@ -6,69 +6,66 @@
 
 namespace holdfast {
 
-struct Timeouts::Timer {
-  uv_timer_t handle{};
+/// The timer says that time is up. Then the idle handle keeps the loop from sleeping in its next poll, and the check
+/// handle sweeps after it.
+struct Timeouts::Handles {
+  uv_timer_t timer{};
+  uv_idle_t no_sleep{};
+  uv_check_t after_poll{};
   Timeouts* user = nullptr;
+  int open = 3;
+
+  template <class Handle>
+  void close(Handle& handle) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle), [](uv_handle_t* closed) {
+      auto* self = static_cast<Handles*>(closed->data);
+      if (--self->open == 0) delete self;
+    });
+  }
 };
 
-void TimeoutClass::arm(Timeout& timeout, std::chrono::milliseconds after) {
-  timeout.unlink();
-  // At least a millisecond on, so that whoever re-arms in its own expiry cannot keep sweep() busy for ever.
-  timeout.deadline_ = all_.loop_.now() + std::max(after, std::chrono::milliseconds(1));
-  Timeout* place = pending_.back();
-  while (place != nullptr && place->deadline_ > timeout.deadline_) place = pending_.previous(*place);
-  pending_.insert_after(place, timeout);
-  if (timeout.deadline_ < all_.wake_at_) all_.wake_at(timeout.deadline_);
-}
-
-Timeouts::Timeouts(Loop& loop) : loop_(loop), timer_(new Timer) {
-  timer_->user = this;
-  timer_->handle.data = timer_;
-  HF_ASSERT(uv_timer_init(loop.uv(), &timer_->handle) == 0);
+Timeouts::Timeouts(Loop& loop) : loop_(loop), handles_(new Handles), wheel_(loop.now()) {
+  handles_->user = this;
+  handles_->timer.data = handles_->no_sleep.data = handles_->after_poll.data = handles_;
+  HF_ASSERT(uv_timer_init(loop.uv(), &handles_->timer) == 0);
+  HF_ASSERT(uv_idle_init(loop.uv(), &handles_->no_sleep) == 0);
+  HF_ASSERT(uv_check_init(loop.uv(), &handles_->after_poll) == 0);
 }
 
 Timeouts::~Timeouts() {
-  timer_->user = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_->handle),
-           [](uv_handle_t* handle) { delete static_cast<Timer*>(handle->data); });
+  handles_->close(handles_->timer);
+  handles_->close(handles_->no_sleep);
+  handles_->close(handles_->after_poll);
 }
 
-TimeoutClass& Timeouts::add_class() {
-  classes_.push_back(std::unique_ptr<TimeoutClass>(new TimeoutClass(*this)));
-  return *classes_.back();
+void Timeouts::arm(Timeout& timeout, std::chrono::milliseconds after) {
+  // At least a millisecond on, so that whoever re-arms in its own expiry cannot keep sweep() busy for ever.
+  const TimePoint look_at = wheel_.arm(timeout, loop_.now() + std::max(after, std::chrono::milliseconds(1)));
+  if (look_at < wake_at_) wake_at(look_at);
 }
 
-void Timeouts::wake_at(TimePoint deadline) {
-  const auto tick = kTick.count();
-  const auto rounded = (deadline.time_since_epoch().count() + tick - 1) / tick * tick;
-  wake_at_ = TimePoint(LoopClock::duration(rounded));
-  const auto delay = std::max(wake_at_ - loop_.now(), LoopClock::duration(0));
-  const auto delay_ms = static_cast<std::uint64_t>(delay.count());
+void Timeouts::wake_at(TimePoint time) {
+  wake_at_ = time;
+  const auto delay = std::max(time - loop_.now(), LoopClock::duration(0));
   uv_timer_start(
-      &timer_->handle,
-      [](uv_timer_t* handle) {
-        Timer* timer = static_cast<Timer*>(handle->data);
-        if (timer->user != nullptr) timer->user->sweep();
+      &handles_->timer,
+      [](uv_timer_t* timer) {
+        auto* handles = static_cast<Handles*>(timer->data);
+        uv_idle_start(&handles->no_sleep, [](uv_idle_t*) {});
+        uv_check_start(&handles->after_poll, [](uv_check_t* check) {
+          auto* due = static_cast<Handles*>(check->data);
+          uv_idle_stop(&due->no_sleep);
+          uv_check_stop(check);
+          due->user->sweep();
+        });
       },
-      delay_ms, 0);
+      static_cast<std::uint64_t>(delay.count()), 0);
 }
 
 void Timeouts::sweep() {
   wake_at_ = TimePoint::max();
-  const TimePoint now = loop_.now();
-  for (const auto& one : classes_) {
-    // Who expires may arm again, for later than now: the loop ends.
-    while (Timeout* due = one->pending_.front()) {
-      if (due->deadline_ > now) break;
-      due->unlink();
-      due->expired_(due->owner_);
-    }
-  }
-  TimePoint soonest = TimePoint::max();
-  for (const auto& one : classes_) {
-    if (const Timeout* first = one->pending_.front()) soonest = std::min(soonest, first->deadline_);
-  }
-  if (soonest < wake_at_) wake_at(soonest);
+  const auto next = wheel_.sweep(loop_.now());
+  if (next && *next < wake_at_) wake_at(*next);
 }
 
 }  // namespace holdfast

@@ -9,6 +9,8 @@ namespace {
 /// How often silences are looked at while anybody waits for an answer, and while nobody does.
 constexpr std::chrono::milliseconds kLook{25};
 constexpr std::chrono::milliseconds kLookIdle{75};
+/// A look that comes this late says that the process had no turn: the workers may not have read yet what was sent.
+constexpr std::chrono::milliseconds kLate{20};
 
 }  // namespace
 
@@ -69,6 +71,9 @@ void HealthMonitor::start(std::function<void()> first_round) {
 }
 
 void HealthMonitor::look_for_stalls() {
+  const bool is_late = loop_.now() - next_look_.deadline() > kLate;
+  if (is_late && !std::exchange(was_late_, true)) return timeouts_.arm(next_look_, kLook);
+  was_late_ = is_late;
   bool is_busy = false;
   activities_.clear();
   for (const auto& server : servers_) {

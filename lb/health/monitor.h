@@ -45,6 +45,7 @@ class HealthMonitor {
   TimeoutClass& timeouts_;
   Timeout first_round_timeout_;
   Timeout next_look_;
+  bool was_late_ = false;
   HeadScratch scratch_;
   ServerHealth::Changed changed_;
   std::function<void()> probed_;
