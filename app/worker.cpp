@@ -4,6 +4,7 @@
 #include "app/http/admin.h"
 #include "app/links/code.h"
 #include "common/log.h"
+#include "common/loop/mailbox.h"
 #include "common/loop/timeouts.h"
 #include "common/version.h"
 
@@ -35,10 +36,11 @@ class Worker {
         health_(context_),
         router_(context_, health_, metrics_),
         admin_(loop_, timeouts_, {.connections = 100}, router_),
+        inbox_(loop_),
         consumer_(config.clicks, config.worker,
                   {.redis = *config.redis_url, .primary = config.primary, .name = worker_name()},
-                  [this](std::string_view dependency, bool is_up, std::string why) {
-                    loop_.post([this, is_redis = dependency == "redis", is_up, why = std::move(why)] {
+                  [this, inbox = inbox_.sender()](std::string_view dependency, bool is_up, std::string why) {
+                    inbox.post([this, is_redis = dependency == "redis", is_up, why = std::move(why)] {
                       (is_redis ? redis_ : primary_).set(is_up, why);
                     });
                   }) {
@@ -68,6 +70,7 @@ class Worker {
   Registry metrics_;
   AdminRouter router_;
   HttpServer admin_;
+  Mailbox inbox_;  // of the consumer's thread
   Consumer consumer_;
   uv_signal_t terminate_{};
   uv_signal_t interrupt_{};
@@ -122,7 +125,7 @@ void Worker::on_signal(int number) {
   log::info("leaving", {{"signal", number}, {"grace", config_.shutdown.grace}});
   context_.is_draining = true;
   timeouts_shutdown_.arm(grace_over_, config_.shutdown.grace);
-  consumer_.stop([this] { loop_.post([this] { loop_.stop(); }); });
+  consumer_.stop([this, inbox = inbox_.sender()] { inbox.post([this] { loop_.stop(); }); });
 }
 
 void Worker::on_grace_over() {

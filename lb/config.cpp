@@ -1,6 +1,5 @@
 #include "lb/config.h"
 
-#include "common/net/resolver.h"
 #include "lb/config/pool_keys.h"
 #include "lb/config/process_keys.h"
 #include "lb/config/route_keys.h"
@@ -77,7 +76,7 @@ struct Reading {
     });
   }
 
-  LoadedConfig finish(const std::string& name, std::vector<std::string> errors) {
+  LoadedConfig finish(const std::string& name, std::vector<std::string> errors, const Resolve& resolve = resolve_now) {
     const bool pools_are_named = !settings.pools.empty();
     if (!pools_are_named) settings.pools.push_back(single);
     if (!errors.empty()) return {std::move(settings), std::move(errors), {}};
@@ -98,7 +97,7 @@ struct Reading {
           server.address = *address;
         } else {
           server.is_name = true;
-          auto resolved = resolve_now(server.authority);
+          auto resolved = resolve(server.authority);
           if (resolved) {
             server.resolved = std::move(*resolved);
             continue;
@@ -120,9 +119,9 @@ struct Reading {
 
 }  // namespace
 
-LoadedConfig load_config(const std::string& file) {
+LoadedConfig load_config(const std::string& file, const Resolve& resolve) {
   Reading reading;
-  return reading.finish(file, read_config(file, reading.keys));
+  return reading.finish(file, read_config(file, reading.keys), resolve);
 }
 
 LoadedConfig load_config_text(const std::string& name, const std::string& text) {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "common/config/changes.h"
+#include "common/net/resolver.h"
 #include "lb/pool/settings.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,8 +18,11 @@ struct LoadedConfig {
   std::vector<std::string> warnings;  // likewise, of what it can be served with
 };
 
+/// Finds the addresses of `host:port`.
+using Resolve = std::function<Addresses(const std::string& name)>;
+
 /// Reads `file` whole, and resolves the names of servers.
-LoadedConfig load_config(const std::string& file);
+LoadedConfig load_config(const std::string& file, const Resolve& resolve = resolve_now);
 /// As load_config(), from text; `name` stands for the file in errors.
 LoadedConfig load_config_text(const std::string& name, const std::string& text);
 

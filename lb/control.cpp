@@ -2,6 +2,7 @@
 
 #include "common/http/server.h"
 #include "common/log.h"
+#include "common/loop/mailbox.h"
 #include "common/loop/wake.h"
 #include "common/net/inherited.h"
 #include "common/version.h"
@@ -20,6 +21,8 @@
 #include <csignal>
 #include <cstring>
 #include <iterator>
+#include <map>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,8 +35,24 @@ using Fields = log::Fields;
 /// What the admin port takes of a request's body.
 constexpr std::size_t kAdminBodyBytes = 64 * 1024;
 
-/// Starting ──▶ Serving ──▶ Leaving (delay: not ready, still accepting) ──▶ Draining ──▶ Ended
-enum class Stage { Starting, Serving, Leaving, Draining, Ended };
+/// After the workers have ended, clients of the admin port have so long to take their last responses.
+constexpr std::chrono::milliseconds kAdminGrace{1000};
+
+/// Starting ──▶ Serving ──▶ Leaving ──▶ Draining ──▶ Ending ──▶ Ended      (Starting, or a second SIGINT: ──▶ Ending)
+enum class Stage {
+  Starting,
+  Serving,
+  Leaving,   // not ready, still accepting, for shutdown.delay; or another process accepts in our place
+  Draining,  // each worker ends when its last request has, at the latest after shutdown.grace
+  Ending,    // the workers were told to end, or have; then the admin port gives the responses that it owes
+  Ended,
+};
+
+/// One question of the admin port to all workers. A worker that has ended owes nothing.
+struct Gathering {
+  std::set<std::size_t> awaited;  // workers
+  std::function<void()> done;     // when nobody is awaited any more
+};
 
 class Control {
  public:
@@ -56,13 +75,17 @@ class Control {
   Result<void> apply(Settings settings);
   void upgrade();
   void on_upgraded(int pid, const std::optional<std::string>& failure);
+  // The end, in this order; each may be the first.
   void leave();
   void drain();
   void end();
-  void on_workers_ended();
+  void on_worker_ended(std::size_t index);
+  void close_admin();
+  void stop();
   template <class Item>
-  void gather(std::function<void(Worker&, std::function<void(std::vector<Item>)>)> ask,
+  void gather(std::function<bool(Worker&, std::function<void(std::vector<Item>)>)> ask,
               std::function<void(std::vector<Item>)> take);
+  void on_told(std::uint64_t gathering, std::size_t worker);
 
   Settings settings_;
   std::size_t worker_count_;
@@ -77,6 +100,8 @@ class Control {
   TimeoutClass& timeouts_names_;
   Timeout delay_over_;
   Timeout grace_over_;
+  Timeout admin_over_;
+  Mailbox inbox_;  // of the workers
   Wake failures_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<HealthMonitor> health_;
@@ -87,14 +112,16 @@ class Control {
   Registry registry_;
   std::unique_ptr<AdminApi> admin_api_;
   std::unique_ptr<HttpServer> admin_;
+  std::map<std::uint64_t, Gathering> gatherings_;  // by number
+  std::uint64_t last_gathering_ = 0;
   uv_signal_t terminate_{};
   uv_signal_t interrupt_{};
   uv_signal_t rotated_{};
   uv_signal_t reloading_{};
   uv_signal_t upgrading_{};
-  std::vector<std::thread> joiners_;
-  std::size_t workers_ended_ = 0;
+  std::size_t workers_running_ = 0;
   Stage stage_ = Stage::Starting;
+  bool has_handed_over_ = false;  // another process accepts in our place
   int exit_code_ = 0;
 };
 
@@ -151,6 +178,8 @@ Control::Control(Settings settings, Settings asked, std::string file, std::vecto
       timeouts_names_(timeouts_.add_class()),
       delay_over_(Timeout::calling<&Control::drain>(this)),
       grace_over_(Timeout::calling<&Control::end>(this)),
+      admin_over_(Timeout::calling<&Control::stop>(this)),
+      inbox_(loop_),
       failures_(loop_, this, [](void* self) { static_cast<Control*>(self)->health_->collect_failures(); }),
       inquiry_(loop_, timeouts_keys_),
       reload_(loop_, timeouts_keys_, std::move(file), std::move(asked),
@@ -167,13 +196,20 @@ Control::Control(Settings settings, Settings asked, std::string file, std::vecto
   names_ = std::make_unique<Names>(loop_, timeouts_names_, *snapshot_, *health_);
 }
 
+/// The loop does not turn any more, so nothing that is destroyed here calls anything else. The order is that of use:
+/// whoever uses something goes before it.
 Control::~Control() {
-  for (std::thread& joiner : joiners_) joiner.join();
-  workers_.clear();  // before what they send to
+  for (const auto& worker : workers_) worker->stop();
+  for (const auto& worker : workers_) worker->join();  // from here on there is no other thread
+  admin_.reset();
+  gatherings_.clear();
+  admin_api_.reset();
+  names_.reset();
+  health_.reset();
+  workers_.clear();
   for (uv_signal_t* watched : {&terminate_, &interrupt_, &rotated_, &reloading_, &upgrading_}) {
     if (watched->loop != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(watched), nullptr);
   }
-  uv_run(loop_.uv(), UV_RUN_NOWAIT);  // libuv lets go of them
 }
 
 int Control::run() {
@@ -228,14 +264,15 @@ bool Control::open_admin() {
           .reload = [this](bool is_dry, Reload::Done done) { return reload(is_dry, std::move(done)); },
           .describe_exchanges =
               [this](std::function<void(std::vector<std::string>)> take) {
-                gather<std::string>([](Worker& worker, auto told) { worker.describe_exchanges(std::move(told)); },
-                                    std::move(take));
+                gather<std::string>(
+                    [](Worker& worker, auto told) { return worker.describe_exchanges(std::move(told)); },
+                    std::move(take));
               },
           .recent_requests =
               [this](std::size_t count_max, bool only_troubled, std::function<void(std::vector<RecentRequest>)> take) {
                 gather<RecentRequest>(
                     [count_max, only_troubled](Worker& worker, auto told) {
-                      worker.recent_requests(count_max, only_troubled, std::move(told));
+                      return worker.recent_requests(count_max, only_troubled, std::move(told));
                     },
                     std::move(take));
               },
@@ -251,24 +288,34 @@ bool Control::open_admin() {
   return true;
 }
 
-/// Asks each worker, and hands over what all of them had, once the last has said.
+/// Asks each worker, and hands over what all of them had, once the last has said or ended.
 template <class Item>
-void Control::gather(std::function<void(Worker&, std::function<void(std::vector<Item>)>)> ask,
+void Control::gather(std::function<bool(Worker&, std::function<void(std::vector<Item>)>)> ask,
                      std::function<void(std::vector<Item>)> take) {
-  if (stage_ == Stage::Starting) return take({});  // they do not run yet
-  struct Gathering {
-    std::vector<Item> items;
-    std::size_t left;
-  };
-  auto all = std::make_shared<Gathering>(Gathering{{}, workers_.size()});
-  for (const auto& worker : workers_) {
-    ask(*worker, [this, all, take](std::vector<Item> items) {
-      loop_.post([all, take, items = std::move(items)]() mutable {
-        std::move(items.begin(), items.end(), std::back_inserter(all->items));
-        if (--all->left == 0) take(std::move(all->items));
+  const auto items = std::make_shared<std::vector<Item>>();
+  Gathering gathering{.awaited = {}, .done = [items, take = std::move(take)] { take(std::move(*items)); }};
+  const std::uint64_t number = ++last_gathering_;
+  for (std::size_t i = 0; i < workers_.size() && stage_ != Stage::Starting; ++i) {
+    const bool is_asked = ask(*workers_[i], [this, inbox = inbox_.sender(), number, i, items](std::vector<Item> its) {
+      inbox.post([this, number, i, items, its = std::move(its)]() mutable {
+        std::move(its.begin(), its.end(), std::back_inserter(*items));
+        on_told(number, i);
       });
     });
+    if (is_asked) gathering.awaited.insert(i);
   }
+  if (gathering.awaited.empty()) return gathering.done();
+  gatherings_.emplace(number, std::move(gathering));
+}
+
+void Control::on_told(std::uint64_t gathering, std::size_t worker) {
+  const auto found = gatherings_.find(gathering);
+  if (found == gatherings_.end()) return;
+  found->second.awaited.erase(worker);
+  if (!found->second.awaited.empty()) return;
+  const auto done = std::move(found->second.done);
+  gatherings_.erase(found);
+  done();
 }
 
 bool Control::open_listeners() {
@@ -298,12 +345,9 @@ void Control::begin_serving() {
     exit_code_ = 1;
     return end();
   }
-  for (const auto& worker : workers_) {
-    worker->start();
-    joiners_.emplace_back([this, &worker = *worker] {
-      worker.join();
-      loop_.post([this] { on_workers_ended(); });
-    });
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    ++workers_running_;
+    workers_[i]->start([this, inbox = inbox_.sender(), i] { inbox.post([this, i] { on_worker_ended(i); }); });
   }
   names_->start();
   stage_ = Stage::Serving;
@@ -338,7 +382,8 @@ void Control::on_signal(int number) {
   }
   if (number == SIGUSR2) return upgrade();
   if (stage_ <= Stage::Serving) return leave();
-  if (number == SIGINT) end();  // the second one: at once
+  if (number == SIGTERM && has_handed_over_) return drain();
+  if (number == SIGINT) stage_ < Stage::Ending ? end() : stop();  // the second one: at once
 }
 
 /// False where it is not serving, or too many wait already.
@@ -382,6 +427,8 @@ void Control::on_upgraded(int pid, const std::optional<std::string>& failure) {
   log::info("upgraded", Fields{{"pid", pid}});
   if (stage_ != Stage::Serving) return;
   stage_ = Stage::Leaving;
+  has_handed_over_ = true;
+  reload_.end();
   for (const auto& worker : workers_) worker->hand_over();
   if (admin_ != nullptr) {
     admin_api_->end_events();
@@ -393,6 +440,7 @@ void Control::on_upgraded(int pid, const std::optional<std::string>& failure) {
 void Control::leave() {
   if (stage_ == Stage::Starting) return end();
   stage_ = Stage::Leaving;
+  reload_.end();  // it would not be applied
   for (const auto& worker : workers_) worker->announce_close();
   if (settings_.shutdown.delay.count() == 0) return drain();
   log::info("leaving", Fields{{"accepting_for", settings_.shutdown.delay}});
@@ -414,20 +462,37 @@ void Control::drain() {
 
 /// Now, whatever is under way.
 void Control::end() {
-  if (stage_ == Stage::Ended) return;
+  if (stage_ >= Stage::Ending) return;
   if (stage_ == Stage::Draining) log::warn("ending with requests under way");
-  if (joiners_.empty()) {
-    stage_ = Stage::Ended;
-    return loop_.stop();
-  }
+  stage_ = Stage::Ending;
+  if (workers_running_ == 0) return close_admin();
   for (const auto& worker : workers_) worker->stop();
 }
 
-void Control::on_workers_ended() {
-  if (++workers_ended_ < workers_.size()) return;
-  stage_ = Stage::Ended;
+void Control::on_worker_ended(std::size_t index) {
+  workers_[index]->join();
+  std::vector<std::uint64_t> asked;
+  for (const auto& [number, gathering] : gatherings_) asked.push_back(number);
+  for (const std::uint64_t number : asked) on_told(number, index);
+  if (--workers_running_ > 0) return;
   say_ledger(*snapshot_);
-  log::info("stopped");
+  close_admin();
+}
+
+void Control::close_admin() {
+  stage_ = Stage::Ending;
+  delay_over_.disarm();
+  grace_over_.disarm();
+  reload_.end();
+  admin_api_->end();
+  timeouts_shutdown_.arm(admin_over_, kAdminGrace);
+  admin_->drain([this] { stop(); });
+}
+
+void Control::stop() {
+  if (stage_ == Stage::Ended) return;
+  stage_ = Stage::Ended;
+  if (exit_code_ == 0) log::info("stopped");
   loop_.stop();
 }
 

@@ -119,6 +119,7 @@ struct Handover::Child {
 
 Handover::Handover(Loop& loop, TimeoutClass& timeouts, std::vector<std::string> command)
     : loop_(loop),
+      later_(loop),
       timeouts_(timeouts),
       command_(std::move(command)),
       late_(Timeout::calling<&Handover::on_late>(this)),
@@ -139,7 +140,7 @@ bool Handover::start(const std::vector<int>& sockets, Done done) {
     if (pid < 0) close(ends[0]);
   }
   if (pid < 0) {
-    loop_.post([this, pid] { finish(command_.front() + " cannot be started: " + std::strerror(-pid)); });
+    later_.post([this, pid] { finish(command_.front() + " cannot be started: " + std::strerror(-pid)); });
     return true;
   }
   child_ = new Child{};

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "common/loop/loop.h"
+#include "common/loop/mailbox.h"
 #include "common/loop/timeouts.h"
 
 #include <functional>
@@ -42,6 +43,7 @@ class Handover {
   void finish(const std::optional<std::string>& failure);
 
   Loop& loop_;
+  Mailbox later_;
   TimeoutClass& timeouts_;
   std::vector<std::string> command_;
   Timeout late_;

@@ -11,33 +11,35 @@ namespace holdfast::lb {
 using Fields = log::Fields;
 
 Reload::Reload(Loop& loop, TimeoutClass& timeouts, std::string file, Settings running, Apply apply)
-    : loop_(loop),
-      file_(std::move(file)),
+    : file_(std::move(file)),
       running_(std::move(running)),
       apply_(std::move(apply)),
-      inquiry_(loop, timeouts) {}
-
-Reload::~Reload() {
-  if (reader_.joinable()) reader_.join();
-}
+      inquiry_(loop, timeouts),
+      inbox_(std::make_unique<Mailbox>(loop)) {}
 
 bool Reload::start(bool is_dry, Done done) {
-  if (wanted_.size() >= kWantedMax) return false;
+  if (inbox_ == nullptr || wanted_.size() >= kWantedMax) return false;
   wanted_.push_back({is_dry, std::move(done)});
   if (wanted_.size() == 1) read_next();
   return true;
 }
 
+void Reload::end() {
+  inbox_.reset();
+  inquiry_.cancel();
+  reader_ = {};
+  while (!wanted_.empty()) finish({"lb is shutting down; the configuration was not reloaded"});
+}
+
 void Reload::read_next() {
-  if (reader_.joinable()) reader_.join();  // it has handed over what it read
-  reader_ = std::thread([this, file = file_] {
+  reader_ = std::jthread([this, file = file_, inbox = inbox_->sender()](const std::stop_token& stop) {
     LoadedConfig loaded;
     try {
-      loaded = load_config(file);
+      loaded = load_config(file, [&stop](const std::string& name) { return resolve_unless_stopped(name, stop); });
     } catch (const std::exception& problem) {
       loaded.errors = {file + ": " + problem.what()};
     }
-    loop_.post([this, loaded = std::move(loaded)]() mutable { on_read(std::move(loaded)); });
+    inbox.post([this, loaded = std::move(loaded)]() mutable { on_read(std::move(loaded)); });
   });
 }
 
@@ -92,7 +94,7 @@ void Reload::finish(std::vector<std::string> errors) {
     if (outcome.is_well()) log::info("reloaded", Fields{{"file", file_}, {"changes", outcome.changes.size()}});
   }
   wanted.done(outcome);
-  if (!wanted_.empty()) read_next();
+  if (!wanted_.empty() && inbox_ != nullptr) read_next();
 }
 
 }  // namespace holdfast::lb

@@ -1,10 +1,11 @@
 // A new configuration for a running process: read and checked whole, beside the loop; then it is in force, or nothing
 // has changed. Thread: control.
 //
-//   Idle ──▶ Reading (a thread of its own: names are resolved) ──▶ Asking (about keys) ──▶ Idle
+//   Idle ──▶ Reading (a thread of its own: names are resolved) ──▶ Asking (about keys) ──▶ Idle      any ──▶ Ended
 #pragma once
 
-#include "common/loop/loop.h"
+#include "common/loop/mailbox.h"
+#include "common/loop/timeouts.h"
 #include "lb/config.h"
 #include "lb/health/key_inquiry.h"
 
@@ -35,13 +36,14 @@ class Reload {
 
   /// `file` is read each time; `running` is what was read at the start.
   Reload(Loop& loop, TimeoutClass& timeouts, std::string file, Settings running, Apply apply);
-  ~Reload();
   Reload(const Reload&) = delete;
   Reload& operator=(const Reload&) = delete;
 
   /// One after the other; `done` is called later. `is_dry`: says what would change, and changes nothing. False where
   /// too many wait already.
   bool start(bool is_dry, Done done);
+  /// lb ends: reloads that have not been applied fail now, and none begins any more. Waits for no DNS server.
+  void end();
 
   bool was_last_well() const { return was_last_well_; }
   /// When the configuration in force was read.
@@ -61,13 +63,13 @@ class Reload {
   void on_asked(const std::optional<std::string>& objection);
   void finish(std::vector<std::string> errors);
 
-  Loop& loop_;
   std::string file_;
   Settings running_;
   Apply apply_;
   KeyInquiry inquiry_;
-  std::thread reader_;
-  std::deque<Wanted> wanted_;  // the first is under way
+  std::unique_ptr<Mailbox> inbox_;  // of the reader; null after end()
+  std::jthread reader_;             // its end asks it to stop, and waits for it
+  std::deque<Wanted> wanted_;       // the first is under way
   Settings next_;
   std::vector<ConfigChange> changes_;
   std::vector<std::string> warnings_;

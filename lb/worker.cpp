@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <optional>
 #include <utility>
 
 namespace holdfast::lb {
@@ -223,24 +224,26 @@ struct Worker::Serving final : private ListenerUser {
 
   void hand_over() {
     downstream.is_draining = true;
+    downstream.ends_when_empty = true;
     listener.close();
-    if (std::exchange(is_watching, true)) return;
-    uv_prepare_init(worker.loop_.uv(), &watch_end);
-    watch_end.data = this;
-    uv_prepare_start(&watch_end, [](uv_prepare_t* handle) {
-      auto* self = static_cast<Serving*>(handle->data);
-      if (self->downstream.open == 0) self->worker.loop_.stop();
-    });
+    if (downstream.open == 0) worker.loop_.stop();
   }
 
-  ~Serving() {
+  /// Ends all that is under way. On the worker's thread, unless that never ran; nothing happens the second time. This
+  /// object and its loop live on: other workers may still wake them, in vain.
+  void end() {
+    if (!inbox) return;
+    inbox.reset();
     worker.admission_.part(worker.index_);
     listener.close();
     each_connection([](DownstreamConnection& connection) { connection.abandon(); });
+    for (const auto& share : downstream.shares) {
+      for (const auto& endpoint : share->endpoints) endpoint->retire();
+    }
     worker.loop_.settle();  // what was retired goes while what it stands on is still here
-    if (is_watching) uv_close(reinterpret_cast<uv_handle_t*>(&watch_end), nullptr);
-    uv_run(worker.loop_.uv(), UV_RUN_NOWAIT);
   }
+
+  ~Serving() { end(); }
 
   Worker& worker;
   Settings settings;  // of the process; the pools' are with their shares
@@ -256,8 +259,7 @@ struct Worker::Serving final : private ListenerUser {
   Timeout next_sweep;
   bool is_place_kept = false;  // in the admission, for whom the listener takes next
   bool has_asked = false;      // other workers to make room, for a client that still waits
-  uv_prepare_t watch_end{};
-  bool is_watching = false;
+  std::optional<Mailbox> inbox{std::in_place, worker.loop_};  // of the control thread; empty after end()
 };
 
 Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snapshot> snapshot, Admission& admission,
@@ -269,6 +271,7 @@ Worker::Worker(std::size_t index, std::size_t count, std::shared_ptr<const Snaps
       access_log_(access_log),
       tell_control_(std::move(tell_control)),
       serving_(std::make_unique<Serving>(*this)),
+      inbox_(serving_->inbox->sender()),
       wake_(std::make_unique<Wake>(loop_, this,
                                    [](void* self) { static_cast<Worker*>(self)->serving_->on_state_change(); })) {
   know(*snapshot_);
@@ -279,19 +282,21 @@ Worker::~Worker() {
     stop();
     join();
   }
-  wake_.reset();  // a call that is still on its way must find nobody, rather than what is going
-  serving_.reset();
 }
 
 Result<Address> Worker::listen(const Address& address) { return serving_->listen(address); }
 
-void Worker::start() {
+void Worker::start(std::function<void()> ended) {
   // Signals are the control thread's: a worker is born with all of them blocked.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { loop_.run(); });
+  thread_ = std::thread([this, ended = std::move(ended)] {
+    loop_.run();
+    serving_->end();
+    ended();
+  });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -305,34 +310,34 @@ void Worker::know(const Snapshot& snapshot) {
 }
 
 void Worker::take(std::shared_ptr<const Snapshot> snapshot) {
-  loop_.post([this, snapshot = std::move(snapshot)]() mutable {
+  inbox_.post([this, snapshot = std::move(snapshot)]() mutable {
     serving_->take(*snapshot);
     snapshot_ = std::move(snapshot);
   });
 }
 
 void Worker::announce_close() {
-  loop_.post([this] { serving_->downstream.is_draining = true; });
+  inbox_.post([this] { serving_->downstream.is_draining = true; });
 }
 
 void Worker::hand_over() {
-  loop_.post([this] { serving_->hand_over(); });
+  inbox_.post([this] { serving_->hand_over(); });
 }
 
 void Worker::drain() {
-  loop_.post([this] { serving_->drain(); });
+  inbox_.post([this] { serving_->drain(); });
 }
 
 void Worker::stop() {
-  loop_.post([this] { loop_.stop(); });
+  inbox_.post([this] { loop_.stop(); });
 }
 
 void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Worker::describe_exchanges(std::function<void(std::vector<std::string>)> take) {
-  loop_.post([this, take = std::move(take)] {
+bool Worker::describe_exchanges(std::function<void(std::vector<std::string>)> take) {
+  return inbox_.post([this, take = std::move(take)] {
     std::vector<std::string> lines;
     serving_->each_connection([&lines](DownstreamConnection& connection) {
       if (connection.exchange() != nullptr) lines.push_back(connection.exchange()->line());
@@ -341,9 +346,9 @@ void Worker::describe_exchanges(std::function<void(std::vector<std::string>)> ta
   });
 }
 
-void Worker::recent_requests(std::size_t count_max, bool only_troubled,
+bool Worker::recent_requests(std::size_t count_max, bool only_troubled,
                              std::function<void(std::vector<RecentRequest>)> take) {
-  loop_.post([this, count_max, only_troubled, take = std::move(take)] {
+  return inbox_.post([this, count_max, only_troubled, take = std::move(take)] {
     take(serving_->downstream.recent.newest(count_max, only_troubled));
   });
 }

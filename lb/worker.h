@@ -1,7 +1,9 @@
 // One loop with its listener, its clients, its share of the pools, its counters.
-// Thread: its own, from start() to join(); the functions here are called by the control thread.
+// Thread: its own, from start() until it tells its end; the functions here are called by the control thread. What they
+// ask of a worker that has ended is dropped.
 #pragma once
 
+#include "common/loop/mailbox.h"
 #include "common/loop/wake.h"
 #include "common/net/listener.h"
 #include "lb/access_log/access_log.h"
@@ -33,7 +35,8 @@ class Worker {
   Result<Address> listen(const Address& address);
   /// The socket, until drain() or stop().
   int listening_fd() const { return listening_fd_; }
-  void start();
+  /// Runs until drain() is done or stop(). Then all that it had is ended, and `ended` is called, both on its thread.
+  void start(std::function<void()> ended);
   /// A server's state has changed: whoever waits for one looks again.
   void wake();
   /// Before any worker is given it by take().
@@ -49,14 +52,15 @@ class Worker {
   void drain();
   /// Ends now, whatever is under way.
   void stop();
-  /// Waits for its end.
+  /// Waits for its thread, which is about to end once it has told so.
   void join();
 
   const WorkerCounters& counters() const { return counters_; }
-  /// A line() for each exchange under way, oldest first; delivered to `take` on the worker's thread.
-  void describe_exchanges(std::function<void(std::vector<std::string>)> take);
-  /// The newest requests that have ended; likewise.
-  void recent_requests(std::size_t count_max, bool only_troubled, std::function<void(std::vector<RecentRequest>)> take);
+  /// A line() for each exchange under way, oldest first; delivered to `take` on the worker's thread, unless it ends
+  /// before. False if it has ended.
+  bool describe_exchanges(std::function<void(std::vector<std::string>)> take);
+  /// The newest requests that have ended; delivered likewise.
+  bool recent_requests(std::size_t count_max, bool only_troubled, std::function<void(std::vector<RecentRequest>)> take);
 
  private:
   struct Serving;
@@ -71,6 +75,7 @@ class Worker {
   Loop loop_;
   int listening_fd_ = -1;
   std::unique_ptr<Serving> serving_;
+  Mailbox::Sender inbox_;  // of serving_
   std::unique_ptr<Wake> wake_;
   std::thread thread_;
 };

@@ -28,7 +28,7 @@ LinksApi::Bulk::Bulk(LinksApi& api, ApiCall call, ManyReader reader)
 
 /// In the next turn.
 void LinksApi::Bulk::soon(void (Bulk::*step)()) {
-  api_.loop_.post([self = shared_from_this(), step] { ((*self).*step)(); });
+  api_.next_turn_.post([self = shared_from_this(), step] { ((*self).*step)(); });
 }
 
 void LinksApi::Bulk::judge() {

@@ -190,7 +190,7 @@ class LinksApi::Finding final : public PgQuery {
 };
 
 LinksApi::LinksApi(Loop& loop, LinkWriter& writer, Replicas& replicas, Postgres& primary, LinksApiSettings settings)
-    : loop_(loop), writer_(writer), replicas_(replicas), primary_(primary), settings_(std::move(settings)) {
+    : next_turn_(loop), writer_(writer), replicas_(replicas), primary_(primary), settings_(std::move(settings)) {
   const auto origin = origin_of(settings_.public_url);
   if (!origin) return;
   public_origins_.push_back(*origin);

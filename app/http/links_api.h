@@ -6,7 +6,7 @@
 #include "app/http/link_json.h"
 #include "app/links/replicas.h"
 #include "app/links/writer.h"
-#include "common/loop/loop.h"
+#include "common/loop/mailbox.h"
 
 #include <chrono>
 #include <string>
@@ -54,7 +54,7 @@ class LinksApi {
 
   void really_create(ApiCall call, NewLink link, OnceKey once);
 
-  Loop& loop_;
+  Mailbox next_turn_;  // of requests that are worked through in several turns
   LinkWriter& writer_;
   Replicas& replicas_;
   Postgres& primary_;

@@ -36,7 +36,7 @@ PgConnection::PgConnection(Loop& loop, TimeoutClass& timeouts, const PgConnectio
       timeouts_(timeouts),
       settings_(settings),
       user_(user),
-      resolver_(loop),
+      resolver_(loop, addresses_of),
       timeout_(Timeout::calling<&PgConnection::on_retry_or_timeout>(this)),
       backoff_(kBackoffFirst, kBackoffMax) {}
 
@@ -58,14 +58,14 @@ void PgConnection::start() {
 void PgConnection::resolve_next() {
   while (resolved_ < hosts_.size() && is_resolved(hosts_[resolved_].name)) ++resolved_;
   if (resolved_ == hosts_.size()) return connect();
-  resolver_.start(hosts_[resolved_].name, [this](std::vector<std::string> addresses, const char* why) {
+  resolver_.start(hosts_[resolved_].name, [this](const Addresses& found) {
     PgHost& host = hosts_[resolved_];
     const bool is_last_hope = hosts_.size() == 1;
-    if (addresses.empty() && is_last_hope) return give_up("cannot resolve " + host.name + ": " + why);
-    if (addresses.empty()) {
+    if (!found && is_last_hope) return give_up("cannot resolve " + host.name + ": " + std::string(found.error().why));
+    if (!found) {
       hosts_.erase(hosts_.begin() + static_cast<std::ptrdiff_t>(resolved_));
     } else {
-      host.addresses = std::move(addresses);
+      host.addresses = in_numbers(*found);
       ++resolved_;
     }
     resolve_next();

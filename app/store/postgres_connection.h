@@ -89,7 +89,7 @@ class PgConnection {
   const PgConnectionSettings& settings_;
   PgConnectionUser& user_;
   Phase phase_ = Phase::Waiting;
-  HostResolver resolver_;
+  Resolver resolver_;
   std::vector<PgHost> hosts_;  // of this attempt, with the addresses found so far
   std::size_t resolved_ = 0;   // so many of them are
   std::size_t attempts_ = 0;   // each begins with another host: one that hangs must not hide the rest

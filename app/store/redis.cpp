@@ -64,7 +64,7 @@ Redis::Redis(Loop& loop, Timeouts& timeouts, RedisSettings settings)
       timeouts_(timeouts.add_class()),
       timeouts_connection_(timeouts.add_class()),
       breaker_(kBreakerFirst, kBreakerMax),
-      resolver_(loop),
+      resolver_(loop, addresses_of),
       timeout_(Timeout::calling<&Redis::on_retry_or_timeout>(this)),
       deadline_(Timeout::calling<&Redis::on_deadline>(this)),
       pulse_(Timeout::calling<&Redis::on_pulse>(this)) {}
@@ -93,9 +93,9 @@ void Redis::on_retry_or_timeout() {
   phase_ = Phase::Resolving;
   timeouts_connection_.arm(timeout_, settings_.timeout_connect);
   if (is_resolved(settings_.url.host)) return connect(settings_.url.host);
-  resolver_.start(settings_.url.host, [this](const std::vector<std::string>& addresses, const char* why) {
-    if (addresses.empty()) return give_up("cannot resolve " + settings_.url.host + ": " + why);
-    connect(addresses.front());
+  resolver_.start(settings_.url.host, [this](const Addresses& found) {
+    if (!found) return give_up("cannot resolve " + settings_.url.host + ": " + std::string(found.error().why));
+    connect(found->front().host());
   });
 }
 

@@ -106,7 +106,7 @@ class Redis {
   TimeoutClass& timeouts_connection_;
   Dependency dependency_{"redis"};
   Breaker breaker_;
-  HostResolver resolver_;
+  Resolver resolver_;
   Timeout timeout_;   // Waiting: until the next try; then until Ready
   Timeout deadline_;  // of the oldest command under way
   Timeout pulse_;

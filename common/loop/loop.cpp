@@ -14,21 +14,16 @@ Loop::Loop() {
   HF_ASSERT(
       uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<Loop*>(handle->data)->run_deferred(); }) == 0);
   uv_unref(reinterpret_cast<uv_handle_t*>(&prepare_));
-  HF_ASSERT(uv_async_init(&loop_, &wake_, [](uv_async_t* handle) { static_cast<Loop*>(handle->data)->run_posted(); }) ==
-            0);
-  wake_.data = this;
 }
 
 Loop::~Loop() {
-  run_posted();
-  run_deferred();
+  destroy_retired();
   uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
   // The close callbacks of all that was dropped. A stop() that came after the last run() ends the first of these at
   // once.
   while (uv_run(&loop_, UV_RUN_DEFAULT) != 0) {
   }
-  run_deferred();
+  destroy_retired();
   HF_ASSERT(uv_loop_close(&loop_) == 0);  // else somebody forgot to drop a handle
 }
 
@@ -36,15 +31,7 @@ void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 
 void Loop::stop() { uv_stop(&loop_); }
 
-void Loop::post(std::function<void()> task) {
-  {
-    const std::lock_guard lock(posted_mutex_);
-    posted_.push_back(std::move(task));
-  }
-  uv_async_send(&wake_);
-}
-
-void Loop::defer(void* object, Deferred task) { deferred_.push_back({object, task}); }
+void Loop::defer(void* object, Deferred task) { deferred_.push_back({object, task, false}); }
 
 void Loop::run_deferred() {
   output_.flush_all();
@@ -56,13 +43,12 @@ void Loop::run_deferred() {
   output_.flush_all();  // what they wrote
 }
 
-void Loop::run_posted() {
-  std::vector<std::function<void()>> tasks;
-  {
-    const std::lock_guard lock(posted_mutex_);
-    tasks.swap(posted_);
+void Loop::destroy_retired() {
+  for (std::size_t i = 0; i < deferred_.size(); ++i) {  // by index: what is destroyed may retire more
+    const Entry entry = deferred_[i];
+    if (entry.is_retired) entry.run(entry.object);
   }
-  for (const auto& task : tasks) task();
+  deferred_.clear();
 }
 
 }  // namespace holdfast

@@ -1,5 +1,5 @@
-// One thread's uv loop: its clock, its shared read buffer, work before it sleeps, messages from other threads.
-// Thread: the one that calls run(), but for post().
+// One thread's uv loop: its clock, its shared read buffer, work before it sleeps. Other threads reach its objects by
+// their mailboxes (common/loop/mailbox.h). Thread: the one that calls run().
 #pragma once
 
 #include "common/loop/turn_output.h"
@@ -8,9 +8,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -29,7 +27,8 @@ using TimePoint = LoopClock::time_point;
 class Loop {
  public:
   Loop();
-  /// Closes what is still open in the loop and lets libuv finish with it.
+  /// Destroys what was retired and lets libuv finish with closed handles. Deferred calls that have not run are dropped:
+  /// their objects may be gone.
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -44,22 +43,19 @@ class Loop {
   /// Ends run() after this turn.
   void stop();
 
-  /// Runs `task` on the loop's thread, soon. Thread: any. For messages, not for the data path: it locks and allocates.
-  void post(std::function<void()> task);
-
   using Deferred = void (*)(void* object);
   /// Calls `task(object)` once, on this thread, before the loop next sleeps; what it defers itself comes in the same
   /// round.
   void defer(void* object, Deferred task);
 
-  /// Runs what was deferred now. For the end, when the loop does not turn any more.
+  /// Runs what was deferred now. For the end of whoever deferred it, when the loop does not turn any more.
   void settle() { run_deferred(); }
 
   /// Destroys `object` before the loop next sleeps, when none of its functions is on the stack any more.
   template <class T>
   void retire(std::unique_ptr<T> object) {
     if (object == nullptr) return;
-    defer(object.release(), [](void* retired) { delete static_cast<T*>(retired); });
+    deferred_.push_back({object.release(), [](void* retired) { delete static_cast<T*>(retired); }, true});
   }
 
   /// What is written in this turn; sent before the loop next sleeps.
@@ -72,18 +68,16 @@ class Loop {
   struct Entry {
     void* object;
     Deferred run;
+    bool is_retired = false;  // the loop owns the object, and `run` destroys it
   };
 
   void run_deferred();
-  void run_posted();
+  void destroy_retired();
 
   uv_loop_t loop_{};
   uv_prepare_t prepare_{};
-  uv_async_t wake_{};
   TurnOutput output_;
   std::vector<Entry> deferred_;
-  std::mutex posted_mutex_;
-  std::vector<std::function<void()>> posted_;
   std::array<char, 64 * 1024> read_buffer_;
 };
 

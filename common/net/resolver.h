@@ -1,42 +1,55 @@
 // Names to addresses, by the system's resolver.
+//
+// getaddrinfo() blocks, for as long as a DNS server is silent, and cannot be interrupted. So whoever must not block
+// calls it on a detached thread, which shares nothing but a mailbox or a result: nobody waits for it, the end of the
+// program included.
 #pragma once
 
-#include "common/loop/loop.h"
+#include "common/loop/mailbox.h"
 #include "common/net/address.h"
 #include "common/result.h"
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 namespace holdfast {
 
-/// The addresses of `host:port`, in their own order and each once: the IPv4 ones, or the IPv6 ones where there are no
-/// others, so that a server that listens on one of them is not two. An IP address is taken as it is. Blocks as long as
-/// the system's resolver does: for start-up, never on a loop that serves.
-Result<std::vector<Address>> resolve_now(const std::string& host_port);
+using Addresses = Result<std::vector<Address>>;
 
-/// resolve_now() on a thread of its own, one call at a time.
+/// Returns the addresses of `host`, each once and without a port, in the order of the system's resolver. Blocks.
+Addresses addresses_of(const std::string& host);
+
+/// Returns the addresses of `host:port`, each once and sorted: the IPv4 ones, or the IPv6 ones if there are no others,
+/// so that a server that listens on both is not two. An IP address is returned as it is. Blocks.
+Addresses resolve_now(const std::string& host_port);
+
+/// As resolve_now(), but returns as soon as `stop` is requested, with an error. Thread: any that may block.
+Addresses resolve_unless_stopped(const std::string& host_port, const std::stop_token& stop);
+
+/// Calls `lookup` off the loop's thread, one call at a time. Thread: the loop's.
 class Resolver {
  public:
-  using Resolved = std::function<void(const Result<std::vector<Address>>&)>;
+  using Lookup = Addresses (*)(const std::string& name);
+  using Resolved = std::function<void(const Addresses&)>;
 
-  explicit Resolver(Loop& loop) : loop_(loop) {}
-  /// A call under way ends unheard; it is not waited for.
-  ~Resolver();
-  Resolver(const Resolver&) = delete;
-  Resolver& operator=(const Resolver&) = delete;
+  explicit Resolver(Loop& loop, Lookup lookup = resolve_now) : loop_(loop), lookup_(lookup) {}
 
   bool is_under_way() const { return call_ != nullptr; }
-  /// `resolved` is called on the loop's thread, never from inside this call. None may be under way.
-  void start(std::string host_port, Resolved resolved);
+  /// `resolved` is called later, never from inside this call. Cancels the call under way.
+  void start(std::string name, Resolved resolved);
+  /// Nobody hears of the call under way. It is not waited for.
+  void cancel() { call_.reset(); }
 
  private:
-  struct Call;
+  void finish(const Addresses& addresses);
 
   Loop& loop_;
-  std::shared_ptr<Call> call_;
+  Lookup lookup_;
+  std::unique_ptr<Mailbox> call_;  // null if none is under way
+  Resolved resolved_;
 };
 
 }  // namespace holdfast

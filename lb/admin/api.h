@@ -49,6 +49,11 @@ class AdminApi final : public HttpHandler {
   void on_request(const HttpRequest& request, Responder responder) override;
   /// Another process has the port by now: who watches /events is to ask there.
   void end_events() { events_.end(); }
+  /// lb ends: clients that wait for something get their response now.
+  void end() {
+    events_.end();
+    servers_.end();
+  }
 
  private:
   void watch(const HttpRequest& request, Responder& responder);

@@ -22,10 +22,11 @@ std::string event_text(std::string_view name, std::string_view json) {
   return text;
 }
 
-/// Between the log, of any thread, and us: what it has told of may come when nobody watches any more.
+/// What the log's listener knows, on any thread: the way to us, and how many events are on it.
 struct Events::Post {
-  std::atomic<unsigned> under_way{0};
-  Events* events;  // null when over; of the control thread
+  explicit Post(Loop& loop) : inbox(loop) {}
+  Mailbox inbox;
+  std::shared_ptr<std::atomic<unsigned>> under_way = std::make_shared<std::atomic<unsigned>>(0);
 };
 
 Events::Events(Loop& loop, Timeouts& timeouts)
@@ -44,14 +45,14 @@ bool Events::add(Responder& responder, std::string_view first) {
 }
 
 void Events::listen() {
-  post_ = std::make_shared<Post>();
-  post_->events = this;
-  log::set_listener([&loop = loop_, post = post_](std::string_view event, std::string_view json) {
-    if (post->under_way >= kUnderWayMax) return;
-    ++post->under_way;
-    loop.post([post, text = event_text(event, json)] {
-      --post->under_way;
-      if (post->events != nullptr) post->events->tell(text);
+  post_ = std::make_unique<Post>(loop_);
+  log::set_listener([this, inbox = post_->inbox.sender(), under_way = post_->under_way](std::string_view event,
+                                                                                        std::string_view json) {
+    if (*under_way >= kUnderWayMax) return;
+    ++*under_way;
+    inbox.post([this, under_way, text = event_text(event, json)] {
+      --*under_way;
+      tell(text);
     });
   });
   timeouts_.arm(next_sign_, kPause);
@@ -60,8 +61,7 @@ void Events::listen() {
 void Events::end() {
   if (post_ == nullptr) return;
   log::set_listener(nullptr);
-  post_->events = nullptr;
-  post_ = nullptr;
+  post_.reset();
   next_sign_.disarm();
   for (Responder& watcher : std::exchange(watchers_, {})) watcher.end();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/http/server.h"
+#include "common/loop/mailbox.h"
 #include "common/loop/timeouts.h"
 
 #include <memory>
@@ -36,7 +37,7 @@ class Events {
   TimeoutClass& timeouts_;
   Timeout next_sign_;
   std::vector<Responder> watchers_;
-  std::shared_ptr<Post> post_;  // null while nobody watches
+  std::unique_ptr<Post> post_;  // null while nobody watches
 };
 
 /// One event of the stream. `json` has no line break.

@@ -129,6 +129,11 @@ void ServerControl::look_at_drains() {
   if (!waits_.empty()) timeouts_.arm(next_look_, kLook);
 }
 
+void ServerControl::end() {
+  next_look_.disarm();
+  for (DrainWait& wait : std::exchange(waits_, {})) send_error(wait.responder, 503, "lb is shutting down");
+}
+
 void ServerControl::send_server(Responder& responder, int status, const ServerHealth& server) const {
   const std::string body = pretty_json(server_json(server.server(), &server));
   const Field no_store{"Cache-Control", "no-store", FieldId::Other};

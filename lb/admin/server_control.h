@@ -25,6 +25,8 @@ class ServerControl {
 
   /// `rest` is what follows /upstreams/ in the path. Whether the client may change anything was judged before.
   void on_request(const HttpRequest& request, std::string_view rest, Responder responder);
+  /// lb ends: clients that wait for a drain get their response now.
+  void end();
 
  private:
   /// Somebody who asked for a drain and waits for its end.

@@ -436,14 +436,17 @@ void DownstreamConnection::close_when_idle() {
   leave();
 }
 
-void DownstreamConnection::abandon() { leave(); }
+void DownstreamConnection::abandon() {
+  is_abandoned_ = true;
+  leave();
+}
 
 void DownstreamConnection::leave() {
   if (!ListHook<>::is_linked()) return;
   if (phase_ == Phase::Head && exchange_ == nullptr && refusing_ == nullptr) tell_of_half_head();
   ListHook<>::unlink();
   ListHook<IdleList>::unlink();
-  --context_.open;
+  if (--context_.open == 0 && context_.ends_when_empty) context_.loop.stop();
   if (is_turned_away_) --context_.turned_away;
   context_.counters.connections.add(-1);
   // A response of which a part is missing must not end like a whole one.
@@ -454,7 +457,7 @@ void DownstreamConnection::leave() {
   clock_.disarm();
   response_clock_.disarm();
   phase_ = Phase::Closing;
-  if (exchange_ != nullptr) exchange_->on_client_gone();
+  if (exchange_ != nullptr) is_abandoned_ ? exchange_->on_shutdown() : exchange_->on_client_gone();
   context_.loop.retire(std::unique_ptr<DownstreamConnection>(this));
 }
 

@@ -58,6 +58,7 @@ struct DownstreamContext {
   std::size_t open = 0;
   std::size_t turned_away = 0;  // of these, those that were told to come again
   bool is_draining = false;
+  bool ends_when_empty = false;  // the loop is to stop when the last connection has left
 
   /// Does anybody want to know of requests that have ended?
   bool is_told_of() const { return access_log != nullptr || recent.is_on(); }
@@ -83,7 +84,7 @@ class DownstreamConnection final : public ListHook<>,
 
   /// Goes away now if no request is under way, else after its response.
   void close_when_idle();
-  /// Goes away at once.
+  /// lb ends: closes at once, and cuts off a request under way.
   void abandon();
   const Exchange* exchange() const { return exchange_.get(); }
 
@@ -174,6 +175,7 @@ class DownstreamConnection final : public ListHook<>,
   bool has_next_ = false;     // while consuming: bytes of another request are there
   bool is_too_slow_ = false;  // in taking its response
   bool is_paused_ = false;    // by want_request_body()
+  bool is_abandoned_ = false;
 };
 
 }  // namespace holdfast::lb

@@ -51,7 +51,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   notes_.clear();
   if (context_.is_logged) texts_.keep(head, client.client);
   if (context_.is_noted) client_.assign(client.client);
-  is_woken_ = is_client_gone_ = has_client_ended_ = false;
+  is_woken_ = is_client_gone_ = is_shut_down_ = has_client_ended_ = false;
   failure_.reset();
   refusal_ = refusal;
   if (!refusal_ && head.has_content_length && head.content_length > context_.request_body_bytes_max) {
@@ -102,6 +102,11 @@ void Exchange::on_request_end(std::span<const Field> trailers) {
 
 void Exchange::on_client_gone() {
   is_client_gone_ = true;
+  advance();
+}
+
+void Exchange::on_shutdown() {
+  is_shut_down_ = true;
   advance();
 }
 
@@ -286,6 +291,10 @@ void Exchange::advance() {
 }
 
 Phase Exchange::step() {
+  if (is_shut_down_) {
+    reason_ = "shutdown";
+    return finish(phase_ == Phase::Tunnelling ? Outcome::Tunnelled : Outcome::Cut, Afterwards::Reset);
+  }
   if (is_client_gone_) {
     return finish(phase_ == Phase::Tunnelling ? Outcome::Tunnelled : Outcome::ClientGone, Afterwards::Close);
   }

@@ -44,6 +44,8 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
 
   /// The client's connection broke, or its owner gave up on it. Nothing is written to it any more.
   void on_client_gone();
+  /// lb ends before this request does. Nothing is written to the client any more.
+  void on_shutdown();
   /// The client has taken what was unsent.
   void on_client_drained();
   /// The request's body does not come on: 408 where nothing has been answered yet.
@@ -167,6 +169,7 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
   bool is_hold_over_ = false;
   bool is_woken_ = false;
   bool is_client_gone_ = false;
+  bool is_shut_down_ = false;
   std::optional<AttemptResult> failure_;
   std::optional<LocalError> refusal_;  // the client's own fault, found while its body came
 };

@@ -24,6 +24,8 @@ class KeyInquiry {
 
   /// Asks `pools` one after the other. `done` is called once: at once where there are none, else later. One at a time.
   void start(std::vector<std::shared_ptr<ServerPool>> pools, Done done);
+  /// `done` is not called any more.
+  void cancel() { probes_.clear(); }
 
  private:
   void ask_next();

@@ -39,16 +39,23 @@ def sum_of_samples(text, name, labels):
     return total
 
 
+def with_files_of_its_own(files):
+    """A command that begins another one with these files (None: not) in the place of the system's, for that process alone.
+    They may be rewritten in place meanwhile."""
+    mounts = [f"mount --bind '{mine}' {its}" for its, mine in files.items() if mine]
+    return ["unshare", "--mount", "sh", "-c", " && ".join(mounts + ['exec "$@"']), "sh"] if mounts else []
+
+
 class Lb:
     """lb with a configuration of one's own; `text` is YAML. Port 0 in it takes a free one: see public and admin."""
 
-    def __init__(self, text, folder, logs=None, name="lb", user=None, binary=None, files=None, hosts=None):
+    def __init__(self, text, folder, logs=None, name="lb", user=None, binary=None, files=None, hosts=None,
+                 resolv_conf=None):
         self.config = os.path.join(folder, name + ".yaml")
         with open(self.config, "w") as out:
             out.write(text)
         fewer = ["prlimit", f"--nofile={files}:{files}"] if files else []  # descriptors that it may have
-        # A file in the place of /etc/hosts, for this process alone; it may be written anew meanwhile.
-        named = ["unshare", "--mount", "sh", "-c", f"mount --bind '{hosts}' /etc/hosts && exec \"$@\"", "sh"] if hosts else []
+        named = with_files_of_its_own({"/etc/hosts": hosts, "/etc/resolv.conf": resolv_conf})
         self.process = Process(name, named + fewer + [binary or built("lb"), "run", "--config", self.config],
                                os.path.join(logs or folder, name + ".log"), user=user)
         self.public = self.admin = None
