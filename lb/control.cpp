@@ -153,15 +153,11 @@ void say_ledger(const Snapshot& snapshot) {
                                {"imbalance", ledger.imbalance()}});
   };
   const Ledger unrouted = ledger_of(*snapshot.unrouted);
-  Ledger all = unrouted;
-  for (const auto* pools : {&snapshot.pools, &snapshot.gone}) {
-    for (const auto& pool : *pools) all += ledger_of(*pool);
-  }
   if (snapshot.pools.size() > 1 || unrouted.started > 0) {
     for (const auto& pool : snapshot.pools) say(pool->name(), ledger_of(*pool));
     say(snapshot.unrouted->name(), unrouted);
   }
-  say("all", all);
+  say("all", ledger_of(snapshot));
 }
 
 Control::Control(Settings settings, Settings asked, std::string file, std::vector<std::string> command,
@@ -451,11 +447,7 @@ void Control::drain() {
   if (stage_ >= Stage::Draining) return;
   stage_ = Stage::Draining;
   delay_over_.disarm();
-  std::int64_t in_flight = 0;
-  for (const auto* pools : {&snapshot_->pools, &snapshot_->gone}) {
-    for (const auto& pool : *pools) in_flight += ledger_of(*pool).in_flight;
-  }
-  log::info("draining", Fields{{"in_flight", in_flight}, {"grace", settings_.shutdown.grace}});
+  log::info("draining", Fields{{"in_flight", ledger_of(*snapshot_).in_flight}, {"grace", settings_.shutdown.grace}});
   for (const auto& worker : workers_) worker->drain();
   timeouts_shutdown_.arm(grace_over_, settings_.shutdown.grace);
 }

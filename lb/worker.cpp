@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kSweepEvery{1000};
 
-/// By a reload; exchanges may stand on it yet.
-struct Retired {
-  std::shared_ptr<PoolShare> share;
-  bool is_free = false;
-};
-
 }  // namespace
 
 /// What a worker serves with; all of it belongs to the worker's thread once that runs.
@@ -91,12 +85,21 @@ struct Worker::Serving final : private ListenerUser {
       const auto past = std::find_if(before.begin(), before.end(), same_name);
       downstream.shares.push_back(share_of(pool));
       give_endpoints(*downstream.shares.back(), past == before.end() ? nullptr : past->get());
-      if (past != before.end()) (*past)->successor = downstream.shares.back();
+      if (past != before.end()) succeed(*past, downstream.shares.back());
     }
     downstream.routes = &snapshot.routes;
     for (const auto& share : before) retire(*share);
-    for (auto& share : before) retired.push_back({std::move(share)});
-    if (!retired.empty()) timeouts_retired.arm(next_sweep, kSweepEvery);
+    for (auto& share : before) retired.push_back(std::move(share));
+    sweep();
+  }
+
+  /// Those that `past` had replaced are told as well: else a request that began long ago would keep all that came
+  /// since.
+  void succeed(const std::shared_ptr<PoolShare>& past, const std::shared_ptr<PoolShare>& next) {
+    for (const auto& share : retired) {
+      if (share->successor == past) share->successor = next;
+    }
+    past->successor = next;
   }
 
   std::shared_ptr<PoolShare> share_of(const std::shared_ptr<ServerPool>& pool) {
@@ -131,13 +134,10 @@ struct Worker::Serving final : private ListenerUser {
     if (share.successor != nullptr) share.queue.dismiss();
   }
 
-  /// Lets go of the shares that no exchange has stood on since the last time, so that nothing of theirs is on its way.
+  /// Frees the shares that no exchange goes by any more.
   void sweep() {
-    std::erase_if(retired, [](Retired& one) {
-      const bool was_free = std::exchange(one.is_free, one.share.use_count() == 1);
-      return was_free && one.is_free;
-    });
-    if (!retired.empty()) timeouts_retired.arm(next_sweep, kSweepEvery);
+    std::erase_if(retired, [](const auto& share) { return share.use_count() == 1 && share->queue.is_quiet(); });
+    if (!retired.empty() && !next_sweep.is_armed()) timeouts_retired.arm(next_sweep, kSweepEvery);
   }
 
   // --- Clients -------------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ struct Worker::Serving final : private ListenerUser {
   TimeoutClass& timeouts_kept;
   TimeoutClass& timeouts_retired;
   DownstreamContext downstream;
-  std::vector<Retired> retired;
+  std::vector<std::shared_ptr<PoolShare>> retired;  // by a reload; requests that began before may still go by them
   Listener listener;
   Wake room;
   Timeout next_sweep;

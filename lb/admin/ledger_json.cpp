@@ -20,15 +20,9 @@ Json json_of(const Ledger& ledger) {
 }  // namespace
 
 Json ledger_json(const Snapshot& snapshot) {
-  Ledger all = ledger_of(*snapshot.unrouted);
-  Json pools{{snapshot.unrouted->name(), json_of(all)}};
-  for (const auto& pool : snapshot.pools) {
-    const Ledger one = ledger_of(*pool);
-    pools[pool->name()] = json_of(one);
-    all += one;
-  }
-  for (const auto& pool : snapshot.gone) all += ledger_of(*pool);
-  Json json = json_of(all);
+  Json pools{{snapshot.unrouted->name(), json_of(ledger_of(*snapshot.unrouted))}};
+  for (const auto& pool : snapshot.pools) pools[pool->name()] = json_of(ledger_of(*pool));
+  Json json = json_of(ledger_of(snapshot));
   json["pools"] = std::move(pools);
   return json;
 }

@@ -64,6 +64,8 @@ class WaitQueue {
   }
 
   std::size_t size() const { return size_; }
+  /// Nothing of it is on its way in the loop.
+  bool is_quiet() const { return !is_due_; }
 
  private:
   void pass_on_now(unsigned count);

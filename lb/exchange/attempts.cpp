@@ -35,7 +35,8 @@ LocalError local_error_of(AttemptResult result) {
 
 /// The pool was reloaded since the last attempt: another one is made by what is in force now.
 void Exchange::move_on() {
-  share_ = &share_->latest();
+  shares_.push_back(share_->successor);
+  share_ = shares_.back().get();
   tried_.assign(share_->pool->servers().size(), 0);
   is_hedged_ = is_hedged_ && share_->hedges.is_on();
   begin_waiting_anew();

@@ -15,7 +15,7 @@ void Exchange::reset() {
   timeout_.disarm();
   taker_ = nullptr;
   share_ = nullptr;
-  begun_with_ = nullptr;
+  shares_.clear();
   response_.clear();
   saved_.clear();
 }
@@ -35,7 +35,7 @@ void Exchange::start(const RequestHead& head, const ClientFacts& client, Respons
   phase_ = Phase::Picking;
   since_ = context_.loop.now();
   taker_ = &taker;
-  begun_with_ = its_share;
+  shares_.push_back(its_share);
   share_ = &share;
   request_.start(head, client, share.settings);
   started_ns_ = uv_hrtime();
@@ -287,7 +287,7 @@ void Exchange::advance() {
   is_advancing_ = false;
   if (phase_ != Phase::Done) return;
   share_ = nullptr;
-  begun_with_ = nullptr;
+  shares_.clear();
 }
 
 Phase Exchange::step() {

@@ -128,8 +128,8 @@ class Exchange final : public Waiter, private ResponseReceiver, private HedgeUse
 
   // The request.
   ResponseTaker* taker_ = nullptr;
-  std::shared_ptr<PoolShare> begun_with_;  // and by it all that followed: the notes have names of its servers
-  PoolShare* share_ = nullptr;             // by now
+  std::vector<std::shared_ptr<PoolShare>> shares_;  // all that it went by so far: the notes have names of their servers
+  PoolShare* share_ = nullptr;                      // the last of these
   OutgoingRequest request_;
   std::uint64_t started_ns_ = 0;
   TimePoint deadline_{};

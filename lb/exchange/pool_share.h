@@ -40,7 +40,7 @@ struct PoolShare {
   RetryBudget budget;
   HedgePlan hedges;
   std::vector<std::shared_ptr<Endpoint>> endpoints;  // by the server's place in the pool; shared with the successor
-  std::shared_ptr<PoolShare> successor;              // null: it is in force, or its pool is no more
+  std::shared_ptr<PoolShare> successor;              // the one in force; null: it is in force, or its pool is no more
 };
 
 }  // namespace holdfast::lb

@@ -1,6 +1,7 @@
 #include "lb/pool/snapshot.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace holdfast::lb {
 namespace {
@@ -18,6 +19,20 @@ std::vector<Route> routes_of(const Settings& settings) {
 
 using Pools = std::vector<std::shared_ptr<ServerPool>>;
 
+/// So many pools that a reload has removed are kept, so that they count on when they come back.
+constexpr std::size_t kGoneMax = 100;
+
+/// Keeps no more than that of `snapshot->gone`, and of what the others counted the sum. `before` has a reference to
+/// each; a worker that still has one may still count.
+void forget_oldest(Snapshot& snapshot) {
+  for (std::size_t i = snapshot.gone.size(); i-- > kGoneMax;) {
+    if (snapshot.gone[i].use_count() > 2) continue;
+    std::atomic_thread_fence(std::memory_order_acquire);  // what the last worker counted before it let go
+    snapshot.forgotten += ledger_of(*snapshot.gone[i]);
+    snapshot.gone.erase(snapshot.gone.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
 std::shared_ptr<ServerPool> take_named(Pools& pools, std::string_view name) {
   const auto found =
       std::find_if(pools.begin(), pools.end(), [name](const auto& pool) { return pool->name() == name; });
@@ -29,6 +44,14 @@ std::shared_ptr<ServerPool> take_named(Pools& pools, std::string_view name) {
 
 }  // namespace
 
+Ledger ledger_of(const Snapshot& snapshot) {
+  Ledger all = ledger_of(*snapshot.unrouted);
+  for (const auto* pools : {&snapshot.pools, &snapshot.gone}) {
+    for (const auto& pool : *pools) all += ledger_of(*pool);
+  }
+  return all += snapshot.forgotten;
+}
+
 std::shared_ptr<const Snapshot> make_snapshot(const Settings& settings, std::size_t worker_count,
                                               const Snapshot* before) {
   auto snapshot = std::make_shared<Snapshot>();
@@ -36,6 +59,7 @@ std::shared_ptr<const Snapshot> make_snapshot(const Settings& settings, std::siz
   if (before != nullptr) {
     snapshot->gone = before->pools;
     snapshot->gone.insert(snapshot->gone.end(), before->gone.begin(), before->gone.end());
+    snapshot->forgotten = before->forgotten;
     snapshot->unrouted = before->unrouted;
   } else {
     PoolSettings unrouted;
@@ -46,6 +70,7 @@ std::shared_ptr<const Snapshot> make_snapshot(const Settings& settings, std::siz
     const auto its_past = take_named(snapshot->gone, pool.name);
     snapshot->pools.push_back(std::make_shared<ServerPool>(pool, worker_count, its_past.get()));
   }
+  forget_oldest(*snapshot);
   snapshot->routes = RouteTable(routes_of(settings));
   return snapshot;
 }

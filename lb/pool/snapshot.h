@@ -3,6 +3,7 @@
 // Thread: any.
 #pragma once
 
+#include "lb/pool/ledger.h"
 #include "lb/pool/server.h"
 #include "lb/routing/routes.h"
 
@@ -20,9 +21,13 @@ struct Snapshot {
   Settings settings;
   std::vector<std::shared_ptr<ServerPool>> pools;
   std::shared_ptr<ServerPool> unrouted;
-  std::vector<std::shared_ptr<ServerPool>> gone;  // earlier configurations' pools, for the sum of what they counted
+  std::vector<std::shared_ptr<ServerPool>> gone;  // earlier configurations' pools, newest first: they may come back
+  Ledger forgotten;                               // what those counted that are kept no more
   RouteTable routes;                              // to the pools, by their place
 };
+
+/// What all pools have counted, those of earlier configurations too.
+Ledger ledger_of(const Snapshot& snapshot);
 
 /// Where `settings` name no route, all requests go to the first pool. `before` is what a reload replaces; servers that
 /// stay are told of their new settings, so this is the moment from which it counts. Thread: control.
