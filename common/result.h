@@ -20,7 +20,8 @@ enum class Code {
   BodyTooLarge,   // the body is over the limit
   TooMany,        // more at a time than one peer may have
   Refused,        // nobody listens there
-  Unreachable,    // no route, no such name, no descriptor left
+  Unreachable,    // no route, no such name
+  Shortage,       // this process or its host has no descriptor, port or memory left: nobody else's fault
   Timeout,        // a time-out of ours ran out
   Closed,         // end of stream where more was owed
   Reset,          // the connection broke

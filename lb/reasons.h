@@ -13,7 +13,8 @@ enum class AttemptResult : std::uint8_t {
   Ok,                // a response, passed on
   Refused,           // nobody listens there
   ConnectTimeout,    // no connection within timeouts.connect
-  Unreachable,       // no route, or out of descriptors
+  Unreachable,       // no route
+  Shortage,          // lb has no descriptor, port or memory left to connect
   ClosedIdle,        // a kept connection that the server had closed meanwhile: nobody's fault
   Undelivered,       // likewise, and no byte of the request reached the server (docs/retry.md)
   Closed,            // the server closed before its response was complete
@@ -26,10 +27,10 @@ enum class AttemptResult : std::uint8_t {
   Outrun,            // another attempt at the same request answered first
   Cancelled,         // the client left, or another reason of ours
 };
-inline constexpr std::array<std::string_view, 15> kAttemptResults{
-    "ok",      "refused", "connect_timeout",    "unreachable",  "closed_idle",  "undelivered",
-    "closed",  "reset",   "first_byte_timeout", "idle_timeout", "bad_response", "status",
-    "rescued", "outrun",  "cancelled"};
+inline constexpr std::array<std::string_view, 16> kAttemptResults{
+    "ok",          "refused", "connect_timeout", "unreachable",        "shortage",     "closed_idle",
+    "undelivered", "closed",  "reset",           "first_byte_timeout", "idle_timeout", "bad_response",
+    "status",      "rescued", "outrun",          "cancelled"};
 
 constexpr std::string_view attempt_result_name(AttemptResult result) {
   return kAttemptResults[static_cast<std::size_t>(result)];
@@ -49,6 +50,7 @@ constexpr bool is_failure(AttemptResult result) {
       return true;
     case AttemptResult::Ok:
     case AttemptResult::Unreachable:
+    case AttemptResult::Shortage:
     case AttemptResult::ClosedIdle:
     case AttemptResult::Undelivered:
     case AttemptResult::Status:
@@ -61,7 +63,7 @@ constexpr bool is_failure(AttemptResult result) {
 }
 
 /// True where another attempt is taken from the retry budget. The others add no load to any server: it was never
-/// reached, never took the request, or is out of service.
+/// reached, never took the request, or is out of service. A shortage of lb's own would only grow by more attempts.
 constexpr bool costs_budget(AttemptResult result) {
   switch (result) {
     case AttemptResult::Closed:
@@ -70,6 +72,7 @@ constexpr bool costs_budget(AttemptResult result) {
     case AttemptResult::IdleTimeout:
     case AttemptResult::BadResponse:
     case AttemptResult::Status:
+    case AttemptResult::Shortage:
       return true;
     case AttemptResult::Ok:
     case AttemptResult::Refused:
@@ -89,7 +92,7 @@ constexpr bool costs_budget(AttemptResult result) {
 enum class Outcome : std::uint8_t {
   Answered,    // a server's response went to the client whole
   LocalError,  // we answered, for want of a server's answer
-  Cut,         // the client saw its response cut short
+  Cut,         // the client saw its response cut short, or lb ended before there was one
   ClientGone,  // the client left first
   Tunnelled,   // the connection was changed to another protocol, and that has ended
 };

@@ -28,7 +28,18 @@ constexpr std::size_t kTurnBytesMax = 16 * 1024;
 /// So much of what a slow peer has taken already may lie before what it has yet to take.
 constexpr std::size_t kTakenMax = 64 * 1024;
 
-Error broken(int error_number) {
+bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
+
+int pending_error(int fd) {
+  int error_number = 0;
+  socklen_t bytes = sizeof error_number;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error_number, &bytes);
+  return error_number;
+}
+
+}  // namespace
+
+Error stream_error(int error_number) {
   Code code = Code::Reset;
   std::string_view why = "the connection broke";
   switch (error_number) {
@@ -48,31 +59,29 @@ Error broken(int error_number) {
     case ENETUNREACH:
     case EHOSTUNREACH:
     case ENETDOWN:
-    case EADDRNOTAVAIL:
       code = Code::Unreachable;
       why = "no way to the peer";
       break;
     case EMFILE:
     case ENFILE:
-      code = Code::Unreachable;
+      code = Code::Shortage;
       why = "out of file descriptors";
+      break;
+    case EADDRNOTAVAIL:
+    case EAGAIN:  // of connect(2)
+      code = Code::Shortage;
+      why = "out of local ports";
+      break;
+    case ENOBUFS:
+    case ENOMEM:
+      code = Code::Shortage;
+      why = "out of memory for sockets";
       break;
     default:
       break;
   }
   return Error{.code = code, .side = Side::Self, .sys = -error_number, .why = why};
 }
-
-bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
-
-int pending_error(int fd) {
-  int error_number = 0;
-  socklen_t bytes = sizeof error_number;
-  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error_number, &bytes);
-  return error_number;
-}
-
-}  // namespace
 
 /// What libuv may touch after the stream is gone: freed by the close callback alone.
 struct Stream::Block final : TurnWriter {
@@ -146,7 +155,7 @@ struct Stream::Block final : TurnWriter {
     if (is_connecting) return finish_connecting();
     if (error != 0 && !is_reading) {
       uv_poll_stop(&poll);
-      return user->on_broken(broken(error));
+      return user->on_broken(stream_error(error));
     }
     if (status < 0) return read_to_the_end();
     if ((ready & UV_WRITABLE) != 0) send_unsent();
@@ -156,7 +165,7 @@ struct Stream::Block final : TurnWriter {
   void finish_connecting() {
     is_connecting = false;
     latch(pending_error(fd));
-    if (error != 0) return user->on_broken(broken(error));
+    if (error != 0) return user->on_broken(stream_error(error));
     watch();
     user->on_connected();
   }
@@ -177,7 +186,7 @@ struct Stream::Block final : TurnWriter {
     if (has_ended) {
       user->on_end_of_stream();
     } else {
-      user->on_broken(broken(error));
+      user->on_broken(stream_error(error));
     }
     return false;
   }
@@ -188,7 +197,7 @@ struct Stream::Block final : TurnWriter {
     }
     if (user == nullptr || (was_reading && !is_reading)) return;  // told of the end, or paused meanwhile
     latch(pending_error(fd));
-    user->on_broken(broken(error));  // nobody reads: nobody would hear of it otherwise
+    user->on_broken(stream_error(error));  // nobody reads: nobody would hear of it otherwise
   }
 
   /// At the end of the turn. An error is not told here: the poll, or the next read, will tell; and where nobody reads
@@ -256,7 +265,7 @@ Result<Stream> Stream::open(Loop& loop, int fd) {
   block->poll.data = block.get();
   if (const int problem = uv_poll_init_socket(loop.uv(), &block->poll, fd); problem != 0) {
     ::close(fd);
-    return tl::unexpected(broken(-problem));
+    return tl::unexpected(stream_error(-problem));
   }
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -269,11 +278,11 @@ Result<Stream> Stream::adopt(Loop& loop, int fd) { return open(loop, fd); }
 
 Result<Stream> Stream::connect(Loop& loop, const Address& to, StreamUser* user) {
   const int fd = ::socket(to.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return tl::unexpected(broken(errno));
+  if (fd < 0) return tl::unexpected(stream_error(errno));
   if (::connect(fd, to.raw(), to.raw_bytes()) != 0 && errno != EINPROGRESS) {
     const int problem = errno;
     ::close(fd);
-    return tl::unexpected(broken(problem));
+    return tl::unexpected(stream_error(problem));
   }
   auto stream = open(loop, fd);
   if (!stream) return stream;
@@ -312,7 +321,7 @@ Result<void> Stream::write(std::initializer_list<std::string_view> pieces) {
   if (count == 0) return {};
   const auto refused = [this, total]() -> Result<void> {
     block_->refused_bytes += total;
-    return tl::unexpected(broken(block_->error));
+    return tl::unexpected(stream_error(block_->error));
   };
   if (block_->is_refusing) return refused();
   TurnOutput& output = block_->loop().output();

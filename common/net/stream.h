@@ -15,6 +15,9 @@
 
 namespace holdfast {
 
+/// What an error of a socket means; `error_number` as in errno.
+Error stream_error(int error_number);
+
 /// Told what happens on a stream. Its functions may close the stream, yet must not destroy themselves: retire.
 class StreamUser {
  public:

@@ -18,6 +18,7 @@ LocalError local_error_of(AttemptResult result) {
     case AttemptResult::ConnectTimeout:
       return LocalError::ConnectionTimeout;
     case AttemptResult::Unreachable:
+    case AttemptResult::Shortage:
       return LocalError::DestinationUnavailable;
     case AttemptResult::FirstByteTimeout:
     case AttemptResult::IdleTimeout:

@@ -26,7 +26,8 @@ struct RetryFacts {
 /// |------------------------------------------------------|--------------------------|
 /// | something was sent to the client, the deadline is    |                          |
 /// | over, or the body can't be sent again                | never                    |
-/// | no connection (refused, timed out, unreachable)      | always                   |
+/// | no connection (refused, timed out, unreachable, or   |                          |
+/// | lb has no descriptor, port or memory left)           | always                   |
 /// | a kept connection ended before a byte of the request |                          |
 /// | was handed to the kernel; or, with prove_undelivered,|                          |
 /// | FIN and reset came and no byte was acknowledged      | always                   |
@@ -39,6 +40,7 @@ constexpr bool may_retry(const RetryFacts& facts) {
     case AttemptResult::Refused:
     case AttemptResult::ConnectTimeout:
     case AttemptResult::Unreachable:
+    case AttemptResult::Shortage:
     case AttemptResult::Undelivered:
       return true;
     case AttemptResult::Rescued:

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 namespace holdfast::lb {
@@ -117,8 +116,8 @@ void Prober::hurry() {
 }
 
 void Prober::on_answer(const Result<HttpAnswer>& answer) {
-  if (!answer && (answer.error().sys == -EMFILE || answer.error().sys == -ENFILE)) {
-    // Our own want says nothing about the server.
+  if (!answer && answer.error().code == Code::Shortage) {
+    // lb's own shortage says nothing about the server.
     log::warn_limited("no probe", server_.name(), log::Fields{{"server", server_.name()}, {"why", answer.error().why}});
     is_decisive_ = false;
     return timeouts_.arm(due_, kDoubtInterval);

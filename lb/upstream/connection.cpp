@@ -21,6 +21,10 @@ UpstreamConnection::UpstreamConnection(Loop& loop, Endpoint& endpoint, const Par
 UpstreamConnection::~UpstreamConnection() { close(); }
 
 AttemptResult UpstreamConnection::result_of(const Error& error) const {
+  // A kept connection may be closed at any time (RFC 9112 §9.5): that is no failure of the server.
+  const auto broken = is_fresh_ || saw_bytes_ ? AttemptResult::Reset : AttemptResult::ClosedIdle;
+  // Of an open connection no error proves that its server has read nothing, whatever the kernel calls it.
+  if (is_connected_) return broken;
   switch (error.code) {
     case Code::Refused:
       return AttemptResult::Refused;
@@ -28,9 +32,10 @@ AttemptResult UpstreamConnection::result_of(const Error& error) const {
       return AttemptResult::ConnectTimeout;
     case Code::Unreachable:
       return AttemptResult::Unreachable;
+    case Code::Shortage:
+      return AttemptResult::Shortage;
     default:
-      // A kept connection may be closed at any time (RFC 9112 §9.5): that is no failure of the server.
-      return is_fresh_ || saw_bytes_ ? AttemptResult::Reset : AttemptResult::ClosedIdle;
+      return broken;
   }
 }
 
@@ -87,6 +92,7 @@ void UpstreamConnection::close() {
 }
 
 void UpstreamConnection::on_connected() {
+  is_connected_ = true;
   stream_.start_reading();
   receiver_->on_connected();
 }

@@ -122,6 +122,7 @@ class UpstreamConnection final : public ListHook<Endpoint>, private StreamUser, 
   bool is_awaited_ = false;               // a response is, and has not begun
   bool trusts_reset_ = false;
   bool is_paused_ = false;
+  bool is_connected_ = false;
   bool is_fresh_ = true;    // it has served no request yet
   bool saw_bytes_ = false;  // of the response under way
   bool keep_alive_ = false;

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 // How a stream ends, and what is known of what was written by then. The peer is a plain socket, driven step by step, so
 // that what reaches the kernel first is no accident.
 #include "common/net/stream.h"
@@ -231,4 +232,22 @@ TEST_CASE("what was sent counts as rejected only if FIN and then a reset came, a
     CHECK_FALSE(connected.stream().write(std::string(kLarge, 'x')));
     CHECK(connected.stream().delivery(7 + kLarge) == Delivery::Unknown);
   }
+=======
+#include "common/net/stream.h"
+
+#include <doctest/doctest.h>
+#include <cerrno>
+
+using namespace holdfast;
+
+TEST_CASE("what this host is short of is a shortage, and not the peer's doing") {
+  for (const int error_number : {EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN}) {
+    CAPTURE(error_number);
+    CHECK(stream_error(error_number).code == Code::Shortage);
+    CHECK(stream_error(error_number).side == Side::Self);
+  }
+  CHECK(stream_error(ECONNREFUSED).code == Code::Refused);
+  CHECK(stream_error(ECONNRESET).code == Code::Reset);
+  CHECK(stream_error(EHOSTUNREACH).code == Code::Unreachable);
+>>>>>>> 5c4fbc2 (Blame no server for a shortage of lb's own)
 }

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::initializer_list<AttemptResult> kNoConnection{AttemptResult::Refused, AttemptResult::ConnectTimeout,
-                                                             AttemptResult::Unreachable};
+                                                             AttemptResult::Unreachable, AttemptResult::Shortage};
 constexpr std::initializer_list<AttemptResult> kNoResponse{AttemptResult::ClosedIdle,  AttemptResult::Closed,
                                                            AttemptResult::Reset,       AttemptResult::FirstByteTimeout,
                                                            AttemptResult::IdleTimeout, AttemptResult::BadResponse};

@@ -27,11 +27,11 @@ TEST_CASE("failures older than the window do not count") {
   CHECK(health.on_failures(AttemptResult::Reset, 1, at(110'001)).has_value());
 }
 
-TEST_CASE("a closed idle connection, a client that left and a status never count") {
+TEST_CASE("a closed idle connection, a client that left, a status and a shortage of our own never count") {
   const PassiveSettings settings{.max_fails = 1};
   PassiveHealth health(settings);
   for (const auto result : {AttemptResult::ClosedIdle, AttemptResult::Cancelled, AttemptResult::Status,
-                            AttemptResult::Ok, AttemptResult::Unreachable}) {
+                            AttemptResult::Ok, AttemptResult::Unreachable, AttemptResult::Shortage}) {
     CHECK_FALSE(health.on_failures(result, 100, at(100'000)).has_value());
   }
 }
