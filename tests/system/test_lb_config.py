@@ -1,4 +1,6 @@
 """A configuration that is wrong says where and what is allowed, and lb does not start; ports in use likewise."""
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -195,21 +197,29 @@ def test_a_listener_on_all_addresses_takes_ipv4_and_ipv6_clients(start_lb, upstr
         assert (request.all("X-Request-ID") == ["mine"]) == (client == "127.0.0.1"), "only IPv4 loopback is trusted"
 
 
-def test_an_lb_without_admin_port_serves_and_stops(tmp_path, upstream):
+def test_an_lb_without_admin_port_serves_upgrades_and_stops(tmp_path, upstream):
     server = upstream()
     port = free_port()
     config = tmp_path / "lb.yaml"
-    config.write_text(f"listen: 127.0.0.1:{port}\nadmin: off\nworkers: 1\nupstreams: ['{server.address}']\n")
+    config.write_text(f"listen: '*:{port}'\nadmin: off\nworkers: 1\nshutdown: {{grace: 1s}}\nupstreams: ['{server.address}']\n")
     log = tmp_path / "log"
     with open(log, "w") as out:
         lb = subprocess.Popen([built("lb"), "run", str(config)], stderr=out)
+    heir = None
     try:
         eventually(lambda: " info ready" in log.read_text())
         assert "name=admin" not in log.read_text()
         assert ask(port)[0] == 200
-        lb.send_signal(signal.SIGTERM)
+        lb.send_signal(signal.SIGUSR2)
+        heir = int(eventually(lambda: re.search(r"info upgraded pid=(\d+)", log.read_text()))[1])
         assert lb.wait(30) == 0
-        assert "signal name=SIGTERM" in log.read_text()
+        assert ask(port)[0] == 200
+        os.kill(heir, signal.SIGTERM)
+        eventually(lambda: log.read_text().count(" info stopped") == 2)
+        heir = None
+        assert "signal name=SIGUSR2" in log.read_text() and "signal name=SIGTERM" in log.read_text()
     finally:
         lb.kill()
         lb.wait()
+        if heir is not None:
+            os.kill(heir, signal.SIGKILL)
