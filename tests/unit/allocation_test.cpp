@@ -121,7 +121,7 @@ std::uint64_t count_allocations(const AccessFormat* format) {
   Worker worker(0, 1, snapshot, admission, access_log != nullptr ? &access_log->channel(0) : nullptr, [] {});
   const auto address = worker.listen(*Address::parse("127.0.0.1:0"));
   must(address.has_value(), "lb can't listen");
-  worker.start();
+  worker.start([] {});
 
   const int connection = ::socket(AF_INET, SOCK_STREAM, 0);
   must(::connect(connection, address->raw(), address->raw_bytes()) == 0, "can't connect");

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 // How a stream ends, and what is known of what was written by then. The peer is a plain socket, driven step by step, so
 // that what reaches the kernel first is no accident.
 #include "common/net/stream.h"
@@ -7,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <cerrno>
 #include <optional>
 #include <string>
 #include <utility>
@@ -232,13 +232,7 @@ TEST_CASE("what was sent counts as rejected only if FIN and then a reset came, a
     CHECK_FALSE(connected.stream().write(std::string(kLarge, 'x')));
     CHECK(connected.stream().delivery(7 + kLarge) == Delivery::Unknown);
   }
-=======
-#include "common/net/stream.h"
-
-#include <doctest/doctest.h>
-#include <cerrno>
-
-using namespace holdfast;
+}
 
 TEST_CASE("what this host is short of is a shortage, and not the peer's doing") {
   for (const int error_number : {EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN}) {
@@ -249,5 +243,4 @@ TEST_CASE("what this host is short of is a shortage, and not the peer's doing") 
   CHECK(stream_error(ECONNREFUSED).code == Code::Refused);
   CHECK(stream_error(ECONNRESET).code == Code::Reset);
   CHECK(stream_error(EHOSTUNREACH).code == Code::Unreachable);
->>>>>>> 5c4fbc2 (Blame no server for a shortage of lb's own)
 }

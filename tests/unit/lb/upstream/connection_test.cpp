@@ -1,5 +1,6 @@
 // What becomes of a request on a kept connection that its server ends, or speaks on, before the request leaves. The
 // server is a plain socket, driven step by step.
+#include "common/loop/mailbox.h"
 #include "lb/upstream/endpoint.h"
 
 #include <doctest/doctest.h>
@@ -61,7 +62,7 @@ class Kept : private ResponseReceiver {
   /// Takes the connection and writes a request, in the poll phase of the loop's next turn: input that comes after this
   /// call and before turn() is seen later in the same turn.
   void ask_next_turn(const UpstreamConnection::Asked& asked) {
-    loop_.post([this, asked] {
+    inbox_.post([this, asked] {
       connection_ = endpoint_.take_idle();
       REQUIRE(connection_ != nullptr);
       connection_->begin(*this, asked);
@@ -125,6 +126,7 @@ class Kept : private ResponseReceiver {
   void on_request_drained() override {}
 
   Loop loop_;
+  Mailbox inbox_{loop_};
   Timeouts timeouts_{loop_};
   TimeoutClass& timeouts_idle_ = timeouts_.add_class();
   const ConnectionSettings settings_;
