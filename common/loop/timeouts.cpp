@@ -56,7 +56,9 @@ void Timeouts::wake_at(TimePoint time) {
           auto* due = static_cast<Handles*>(check->data);
           uv_idle_stop(&due->no_sleep);
           uv_check_stop(check);
+          Loop& loop = due->user->loop_;
           due->user->sweep();
+          loop.settle();  // may arm the next time-out, without which a loop with nothing else to do would end
         });
       },
       static_cast<std::uint64_t>(delay.count()), 0);
