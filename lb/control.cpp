@@ -476,6 +476,7 @@ void Control::close_admin() {
   delay_over_.disarm();
   grace_over_.disarm();
   reload_.end();
+  if (admin_ == nullptr) return stop();
   admin_api_->end();
   timeouts_shutdown_.arm(admin_over_, kAdminGrace);
   admin_->drain([this] { stop(); });
