@@ -1,7 +1,9 @@
 """A reload: the new file is in force, or nothing has changed; and nobody who has a request under way notices."""
 import json
 import os
+import select
 import signal
+import socket
 import threading
 import time
 
@@ -17,9 +19,11 @@ def named(upstream, *names, answer=None):
 
 
 def held(release, answer=response(body=b"held")):
-    """An answer that comes when there is something in `release`; None: the connection's end."""
+    """A response that comes when `release` has something, or never if lb leaves before; None closes the connection."""
     def say(connection):
-        eventually(lambda: release)
+        while not release:
+            if select.select([connection], [], [], 0.01)[0] and not connection.recv(1, socket.MSG_PEEK):
+                return "close"
         if answer is None:
             return "close"
         connection.sendall(answer)

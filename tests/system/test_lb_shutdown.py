@@ -69,6 +69,8 @@ def test_each_request_to_the_admin_port_gets_a_response_or_an_orderly_close(star
             while True:
                 try:
                     client = Client(lb.admin, 20)
+                except ConnectionResetError:
+                    continue  # as below
                 except ConnectionRefusedError:
                     return  # it has ended
                 try:
@@ -84,8 +86,9 @@ def test_each_request_to_the_admin_port_gets_a_response_or_an_orderly_close(star
                     if "b''" not in str(end):
                         wrong.append((path, str(end)))
                 except ConnectionResetError as problem:
-                    # As a listener closes, the kernel resets who came after its last accept(); then it refuses all.
-                    with contextlib.suppress(ConnectionRefusedError):
+                    # When a listener closes, the kernel resets connections that came after its last accept(), and
+                    # refuses all later ones.
+                    with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):
                         Client(lb.admin, 20).close()
                         wrong.append((path, repr(problem)))
                 except OSError as problem:
