@@ -129,10 +129,11 @@ void Control::open() {
 }
 
 void Control::say_cannot_listen(const Error& error) const {
-  log::error("cannot listen", {{"name", "http"},
-                               {"address", config_.listen.text()},
-                               {"why", error.why},
-                               {"do", "stop what listens there, or choose another address (LISTEN, PORT)"}});
+  log::error("cannot listen",
+             {{"name", "http"},
+              {"address", config_.listen.text()},
+              {"why", error.why},
+              {"do", "stop the process that owns the port, or choose another address (LISTEN, PORT)"}});
 }
 
 void Control::watch(uv_signal_t& handle, int number) {

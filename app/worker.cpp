@@ -85,10 +85,11 @@ int Worker::run() {
                          {"stream", config_.clicks.stream}});
   if (config_.worker.listen.is_set()) {
     if (const auto opened = admin_.listen(config_.worker.listen); !opened) {
-      log::error("cannot listen", {{"name", "admin"},
-                                   {"address", config_.worker.listen.text()},
-                                   {"why", opened.error().why},
-                                   {"do", "stop what listens there, or choose another address (WORKER_LISTEN)"}});
+      log::error("cannot listen",
+                 {{"name", "admin"},
+                  {"address", config_.worker.listen.text()},
+                  {"why", opened.error().why},
+                  {"do", "stop the process that owns the port, or choose another address (WORKER_LISTEN)"}});
       return 1;
     }
     log::info("listening", {{"name", "admin"}, {"address", admin_.address().text()}});

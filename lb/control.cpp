@@ -126,12 +126,12 @@ class Control {
 };
 
 void say_cannot_listen(std::string_view name, const Address& address, const Error& error) {
-  log::error("cannot listen",
-             Fields{{"name", name},
-                    {"address", address.text()},
-                    {"why", error.why},
-                    {"do", error.code == Code::AddressInUse ? "stop what listens there, or choose another port"
-                                                            : "choose another address"}});
+  log::error("cannot listen", Fields{{"name", name},
+                                     {"address", address.text()},
+                                     {"why", error.why},
+                                     {"do", error.code == Code::AddressInUse
+                                                ? "stop the process that owns the port, or choose another port"
+                                                : "choose another address"}});
 }
 
 /// No more connections kept idle than there are descriptors for.
@@ -203,6 +203,11 @@ Control::~Control() {
   names_.reset();
   health_.reset();
   workers_.clear();
+  // A signal that comes once nothing watches it any more is not to end the process in another way than exit_code_ says.
+  sigset_t watched_signals;
+  sigemptyset(&watched_signals);
+  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGUSR2}) sigaddset(&watched_signals, number);
+  pthread_sigmask(SIG_BLOCK, &watched_signals, nullptr);
   for (uv_signal_t* watched : {&terminate_, &interrupt_, &rotated_, &reloading_, &upgrading_}) {
     if (watched->loop != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(watched), nullptr);
   }
@@ -232,6 +237,7 @@ void Control::ask_about_keys() {
 }
 
 void Control::on_keys(const std::optional<std::string>& objection) {
+  if (stage_ != Stage::Starting) return;  // SIGTERM came first
   if (!objection) return begin_serving();
   log::error(
       "keys must not be assigned",

@@ -85,17 +85,15 @@ const char* advice_for(std::string_view command) {
 int main(int argc, char** argv) {
   try {
     CLI::App app{
-        "lb, an HTTP load balancer that drops nothing: a request that reached it is answered, once, as long as "
-        "any server can answer it before the deadline."};
+        "lb, an HTTP load balancer that drops nothing: a request that may be repeated (idempotent, or with an "
+        "Idempotency-Key) gets one response as long as any server can respond before the deadline."};
     app.set_version_flag("--version", std::string("lb ") + holdfast::kVersion + " (" + holdfast::kRevision + ")");
     app.require_subcommand(1);
     app.footer(
         "The smallest configuration:\n  listen: 127.0.0.1:8080\n  upstreams: [127.0.0.1:3001, 127.0.0.1:3002]\n\n"
-        "SIGHUP reads the file anew: what is wrong changes nothing, and no request is dropped. SIGUSR2 puts the binary "
-        "that is "
-        "in its place by now in its place: it takes over what listens, and this one drains. SIGTERM ends it in "
-        "order, a "
-        "second SIGINT at once; SIGUSR1 begins the file of the access log anew. Every key: docs/config.md.");
+        "SIGHUP reloads the configuration; a file with errors changes nothing. SIGUSR2 upgrades: the installed binary "
+        "takes over the listening sockets, and this process drains. SIGTERM drains and exits with 0; a second SIGINT "
+        "exits at once. SIGUSR1 reopens the access log. All keys: docs/config.md.");
 
     std::string file;
     auto* run_command = app.add_subcommand("run", "Serve until SIGTERM or SIGINT");

@@ -25,8 +25,9 @@ std::vector<std::string> preflight_errors(const Settings& settings, PortCheck po
     const auto free = check_address_free(ports == PortCheck::Check ? address : address.with_port(0));
     if (free) return;
     const bool is_used = free.error().code == Code::AddressInUse;
-    errors.push_back(error_of(key, address.text(), free.error(),
-                              is_used ? "stop what listens there, or choose another port" : "choose another address"));
+    errors.push_back(
+        error_of(key, address.text(), free.error(),
+                 is_used ? "stop the process that owns the port, or choose another port" : "choose another address"));
   };
   check_address("listen", settings.listen);
   check_address("admin.listen", settings.admin);

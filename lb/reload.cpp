@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <exception>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 namespace holdfast::lb {
@@ -32,7 +34,7 @@ void Reload::end() {
 }
 
 void Reload::read_next() {
-  reader_ = std::jthread([this, file = file_, inbox = inbox_->sender()](const std::stop_token& stop) {
+  const auto read = [this, file = file_, inbox = inbox_->sender()](const std::stop_token& stop) {
     LoadedConfig loaded;
     try {
       loaded = load_config(file, [&stop](const std::string& name) { return resolve_unless_stopped(name, stop); });
@@ -40,7 +42,14 @@ void Reload::read_next() {
       loaded.errors = {file + ": " + problem.what()};
     }
     inbox.post([this, loaded = std::move(loaded)]() mutable { on_read(std::move(loaded)); });
-  });
+  };
+  try {
+    reader_ = std::jthread(read);
+  } catch (const std::system_error& problem) {
+    LoadedConfig loaded;
+    loaded.errors = {file_ + ": no thread could be started to read it (" + problem.what() + "); try again"};
+    inbox_->post([this, loaded = std::move(loaded)]() mutable { on_read(std::move(loaded)); });
+  }
 }
 
 void Reload::on_read(LoadedConfig loaded) {

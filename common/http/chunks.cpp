@@ -45,7 +45,7 @@ Result<ChunkPiece> ChunkReader::read(std::string_view bytes) {
     if (used == bytes.size()) break;
     if (!step(bytes[used++])) return failure(Code::BadMessage, Side::Downstream, "a malformed chunk");
     if (ignored_bytes_ > kIgnoredBytesMax) {
-      return failure(Code::BadMessage, Side::Downstream, "more than 16 KiB of chunk extensions");
+      return failure(Code::BadMessage, Side::Downstream, "more than 16 KiB of chunk extensions, blanks and zeros");
     }
   }
   return ChunkPiece{.used = used, .data = {}, .is_last = state_ == State::Data && size_ == 0};
@@ -73,13 +73,15 @@ bool ChunkReader::step(char c) {
     state_ = next;
     return true;
   };
-  const bool is_leading_zero = state_ == State::Size && size_ == 0 && c == '0';
-  if (is_leading_zero || (state_ > State::Size && state_ < State::LineFeed)) ++ignored_bytes_;
+  if (state_ == State::SizeBegin) size_digits_ = 0;
+  const bool is_useless_zero = state_ == State::Size && size_ == 0 && c == '0' && size_digits_ >= kSizeDigits;
+  if (is_useless_zero || (state_ > State::Size && state_ < State::LineFeed)) ++ignored_bytes_;
   switch (state_) {
     case State::SizeBegin:
     case State::Size: {
       if (const int digit = digit_of(c); digit != kNoDigit) {
         if (size_ >> 59 != 0) return false;  // 2^63 and more, as for Content-Length
+        ++size_digits_;
         size_ = size_ << 4 | static_cast<unsigned>(digit);
         return to(State::Size);
       }

@@ -19,8 +19,11 @@ struct ChunkPiece {
 
 class ChunkReader {
  public:
-  /// Bound of everything in the size lines of one body that says nothing: extensions, blanks and leading zeros.
+  /// Bound of everything in the size lines of one body that says nothing: extensions, blanks, and the leading zeros
+  /// that make a size longer than kSizeDigits.
   static constexpr std::size_t kIgnoredBytesMax = 16 * 1024;
+  /// Digits that a size may have without any of them counting: servers that print "%016x" are well.
+  static constexpr std::size_t kSizeDigits = 16;
 
   /// A body begins.
   void start() { *this = ChunkReader(); }
@@ -54,7 +57,8 @@ class ChunkReader {
   bool step(char c);
 
   State state_ = State::SizeBegin;
-  std::uint64_t size_ = 0;  // of the chunk while its line is read, then what is left of it
+  std::uint64_t size_ = 0;       // of the chunk while its line is read, then what is left of it
+  std::size_t size_digits_ = 0;  // of the line that is read
   std::size_t ignored_bytes_ = 0;
 };
 

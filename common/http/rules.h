@@ -44,10 +44,10 @@ bool is_trailer_allowed(std::string_view name);
 /// that means nothing.
 bool asks_upgrade(const MessageHead& head);
 
-/// A target in one of the forms of RFC 9112 §3.2 that `method` may have: of visible ASCII, without fragment and
-/// userinfo, every '%' followed by two hexadecimal digits. An escaped NUL passes in the query only: no path has one but
-/// to cut short what a server behind us compares. Other ASCII that RFC 3986 has escaped ('"<>\^`{|}') passes: clients
-/// send it.
+/// Whether `target` has one of the forms of RFC 9112 §3.2 that `method` may have, without fragment and userinfo. Before
+/// the query: visible ASCII, every '%' followed by two hexadecimal digits, and no escaped NUL, which would cut short
+/// what a server behind us compares; ASCII that RFC 3986 wants escaped ('"<>\^`{|}') passes, since clients send it. In
+/// the query: any byte but control characters and blanks.
 bool is_valid_target(Method method, std::string_view target);
 
 struct TargetParts {

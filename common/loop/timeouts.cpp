@@ -46,11 +46,19 @@ void Timeouts::arm(Timeout& timeout, std::chrono::milliseconds after) {
 
 void Timeouts::wake_at(TimePoint time) {
   wake_at_ = time;
-  const auto delay = std::max(time - loop_.now(), LoopClock::duration(0));
+  start_timer(std::max(time - loop_.now(), LoopClock::duration(0)));
+}
+
+void Timeouts::start_timer(LoopClock::duration delay) {
   uv_timer_start(
       &handles_->timer,
       [](uv_timer_t* timer) {
         auto* handles = static_cast<Handles*>(timer->data);
+        Timeouts& self = *handles->user;
+        if (!self.is_postponed_ && self.loop_.now() - self.wake_at_ > kLateness) {
+          self.is_postponed_ = true;
+          return self.start_timer(kGrace);
+        }
         uv_idle_start(&handles->no_sleep, [](uv_idle_t*) {});
         uv_check_start(&handles->after_poll, [](uv_check_t* check) {
           auto* due = static_cast<Handles*>(check->data);
@@ -66,6 +74,7 @@ void Timeouts::wake_at(TimePoint time) {
 
 void Timeouts::sweep() {
   wake_at_ = TimePoint::max();
+  is_postponed_ = false;
   const auto next = wheel_.sweep(loop_.now());
   if (next && *next < wake_at_) wake_at(*next);
 }

@@ -24,13 +24,20 @@ class Timeouts {
   Timeouts& add_class() { return *this; }
 
  private:
+  /// Later than this, the thread was stopped or starved: what it had written by then may leave only now, and its peers
+  /// get kGrace to respond.
+  static constexpr std::chrono::milliseconds kLateness{50};
+  static constexpr std::chrono::milliseconds kGrace{100};
+
   struct Handles;
   void wake_at(TimePoint time);
+  void start_timer(LoopClock::duration delay);
   void sweep();
 
   Loop& loop_;
   Handles* handles_;  // freed by their close callbacks
   TimePoint wake_at_ = TimePoint::max();
+  bool is_postponed_ = false;  // the next sweep, by kGrace
   TimeoutWheel wheel_;
 };
 

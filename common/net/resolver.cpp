@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
@@ -13,8 +14,18 @@
 namespace holdfast {
 namespace {
 
-/// False if there is no thread to be had. `work` may outlive everything else, so it must own what it uses.
+/// Look-ups under way in the process. One that nobody waits for any more goes on until its DNS server responds or the
+/// resolver gives up.
+std::atomic<int> lookups_under_way{0};
+constexpr int kLookupsMax = 64;
+
+/// False if there is no thread to be had, or too many look-ups are under way. `work` may outlive everything else, so it
+/// must own what it uses.
 bool run_detached(std::function<void()> work) {
+  if (lookups_under_way.fetch_add(1, std::memory_order_relaxed) >= kLookupsMax) {
+    lookups_under_way.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
   // Signals are for the thread that watches them.
   sigset_t all;
   sigset_t before;
@@ -22,15 +33,22 @@ bool run_detached(std::function<void()> work) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   bool has_begun = true;
   try {
-    std::thread(std::move(work)).detach();
+    std::thread([work = std::move(work)] {
+      work();
+      lookups_under_way.fetch_sub(1, std::memory_order_relaxed);
+    }).detach();
   } catch (const std::system_error&) {
     has_begun = false;
+    lookups_under_way.fetch_sub(1, std::memory_order_relaxed);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return has_begun;
 }
 
-Addresses no_thread() { return failure(Code::Internal, Side::Self, "no thread could be started to resolve the name"); }
+Addresses no_thread() {
+  return failure(Code::Internal, Side::Self,
+                 "the name was not resolved: there is no thread for it, or too many look-ups wait for DNS");
+}
 
 }  // namespace
 
@@ -71,6 +89,7 @@ Addresses resolve_now(const std::string& host_port) {
 
 Addresses resolve_unless_stopped(const std::string& host_port, const std::stop_token& stop) {
   if (const auto address = Address::parse(host_port)) return std::vector{*address};
+  if (stop.stop_requested()) return failure(Code::Internal, Side::Self, "the program is ending");
   struct Call {
     std::mutex mutex;
     std::condition_variable_any has_ended;

@@ -28,10 +28,8 @@ constexpr Word kAliases[] = {
 };
 
 constexpr std::string_view kUpstreams = "write upstreams: [127.0.0.1:3001]";
-constexpr std::string_view kSetRequest =
-    "write headers: {request: {set: {NAME: VALUE}}}, or add or remove in place of set";
-constexpr std::string_view kSetResponse =
-    "write headers: {response: {set: {NAME: VALUE}}}, or add or remove in place of set";
+constexpr std::string_view kSetRequest = "write headers: {request: {set: {NAME: VALUE}, remove: [NAME]}}";
+constexpr std::string_view kSetResponse = "write headers: {response: {set: {NAME: VALUE}, remove: [NAME]}}";
 constexpr std::string_view kRetries =
     "lb retries until a deadline, within a budget; write retry: {deadline: 5s, budget: {ratio: 20%}}";
 constexpr std::string_view kNoTls = "lb does not support TLS yet";
@@ -74,6 +72,7 @@ constexpr Word kHints[] = {
     {"copy_response", "lb does not replace responses; remove this key"},
     {"copy_response_headers", "lb does not replace responses; remove this key"},
     {"transport", "write timeouts: {connect: 500ms} and connections: {max_idle: 1024}"},
+    {"verbose_logs", "write log: {level: debug}"},
     {"tls", kNoTls},
     // nginx
     {"upstream", kUpstreams},

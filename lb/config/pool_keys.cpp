@@ -175,9 +175,10 @@ void describe(Keys& keys, RetrySettings& retry) {
   keys.add("per_try", retry.per_try,
            "an attempt has so long to its response's head, the last one too; 0: all of timeouts.first_byte", 0ms,
            3'600'000ms);
-  keys.section("budget", retry.budget,
-               "what retries may add to the load, in each worker; beyond it they wait. Connections that failed, and "
-               "requests that no server has seen, are free");
+  keys.section(
+      "budget", retry.budget,
+      "Load that retries may add, per worker. Beyond it they wait. Failed connections, except for a shortage of "
+      "lb itself, and requests that no server has seen are free");
   keys.add("prove_undelivered", retry.prove_undelivered,
            "retry a request of any method if its reused connection ended with FIN and then a reset, and the server "
            "acknowledged no byte of it. Only for servers that read nothing after they half-closed a connection");

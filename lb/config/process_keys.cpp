@@ -9,16 +9,17 @@
 namespace holdfast::lb {
 namespace {
 
-constexpr std::string_view kListenAllowed = "address:port, [v6]:port, or *:port for all IPv4 and IPv6 addresses";
+constexpr std::string_view kListenAllowed =
+    "address:port, [v6]:port, :port for all IPv4 addresses, or '*:port' (in quotes) for all IPv4 and IPv6 addresses";
 
 Wrong parse_listen(Address& address, std::string_view text) {
   if (Wrong wrong = wrong_host_port(text)) return wrong;
   const auto parts = split_host_port(text);
   const std::string port = std::to_string(parts->port);
-  const bool is_any = parts->host.empty() || parts->host == "*";
-  const auto parsed = Address::parse(is_any ? "[::]:" + port : std::string(text));  // [::] takes IPv4 too
+  // [::] takes IPv4 too. `:port` means IPv4 alone, as it always has: a socket that is handed over keeps its address.
+  const auto parsed = Address::parse(parts->host == "*" ? "[::]:" + port : std::string(text));
   if (!parsed)
-    return "not an IP address; write one of this machine's, for example 127.0.0.1:" + port + ", or *:" + port;
+    return "not an IP address; write one of this machine's, for example 127.0.0.1:" + port + ", or '*:" + port + "'";
   address = *parsed;
   return std::nullopt;
 }

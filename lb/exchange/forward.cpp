@@ -250,6 +250,7 @@ void write_upgrade_head(std::string& out, const ResponseHead& head, std::string_
 void write_trailers(std::string& out, std::span<const Field> trailers, const FieldRules& rules) {
   RuledWriter writer(out, &rules);
   for (const Field& field : trailers) {
+    if (tells_of_client(field.name)) continue;  // in trailers nobody is trusted to
     if (!rules.omits_underscores() || !has_underscore(field.name)) writer.field(field.name, field.value);
   }
 }

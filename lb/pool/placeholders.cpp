@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 namespace holdfast::lb {
 namespace {
@@ -9,18 +10,36 @@ namespace {
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+/// The names that Caddy and nginx have; one that ends in '.' or '_' stands for all that begin with it. Others are
+/// constant text, perhaps a password, which no message may show.
+constexpr std::string_view kCaddyNames[] = {
+    "client_ip", "cookie.", "dir",    "env.",    "err.",  "file", "file_",     "header.", "host", "hostport",
+    "http.",     "labels.", "method", "path",    "path.", "port", "query",     "query.",  "re.",  "remote",
+    "remote_",   "rp.",     "scheme", "system.", "time.", "tls_", "upstream_", "uri",     "uuid", "vars."};
+constexpr std::string_view kNginxNames[] = {"arg_",         "args",        "binary_remote_addr",
+                                            "connection",   "connection_", "content_",
+                                            "cookie_",      "document_",   "host",
+                                            "hostname",     "http_",       "https",
+                                            "is_args",      "msec",        "proxy_",
+                                            "query_string", "realip_",     "remote_",
+                                            "request",      "request_",    "scheme",
+                                            "sent_http_",   "server_",     "ssl_",
+                                            "status",       "time_",       "upstream_",
+                                            "uri"};
+
 /// How a placeholder is written: a name of letters, digits and `name_bytes`, which begins with a letter.
 struct Form {
   std::string_view open;
   std::string_view name_bytes;
   std::string_view close;
+  std::span<const std::string_view> names;  // empty: any
   bool begins_a_word = false;
 };
 constexpr Form kForms[] = {
-    {"{", ".-:", "}"},     {"{$", "", "}"},      // Caddy, its environment variables
-    {"{>", "-", "}"},      {"{?", "-", "}"},     // Caddy's short forms of header fields and query parameters
-    {"${", "", "}"},       {"$", "", "", true},  // nginx
-    {"%[", ".-:,()", "]"},                       // HAProxy
+    {"{", ".-:", "}", kCaddyNames}, {"{$", "", "}", {}},   // Caddy, its environment variables
+    {"{>", "-", "}", {}},           {"{?", "-", "}", {}},  // Caddy's short forms of header fields and parameters
+    {"${", "", "}", kNginxNames},   {"$", "", "", kNginxNames, true},  // nginx
+    {"%[", ".-:,()", "]", {}},                                         // HAProxy
 };
 
 constexpr std::string_view kClient = "lb already sends the client's address in X-Forwarded-For";
@@ -46,6 +65,12 @@ constexpr Advice kAdvice[] = {
     {"host", kHost},
 };
 
+bool is_among(std::span<const std::string_view> names, std::string_view name) {
+  return names.empty() || std::any_of(names.begin(), names.end(), [name](std::string_view one) {
+           return name == one || ((one.back() == '.' || one.back() == '_') && name.starts_with(one));
+         });
+}
+
 /// The placeholder of this form at the beginning of `text`; empty if there is none.
 std::string_view placeholder_at(std::string_view text, const Form& form) {
   if (!text.starts_with(form.open)) return {};
@@ -55,7 +80,7 @@ std::string_view placeholder_at(std::string_view text, const Form& form) {
     return is_letter(c) || is_digit(c) || form.name_bytes.find(c) != form.name_bytes.npos;
   });
   const auto name_bytes = static_cast<std::size_t>(end - rest.begin());
-  if (!rest.substr(name_bytes).starts_with(form.close)) return {};
+  if (!rest.substr(name_bytes).starts_with(form.close) || !is_among(form.names, rest.substr(0, name_bytes))) return {};
   return text.substr(0, form.open.size() + name_bytes + form.close.size());
 }
 

@@ -28,7 +28,8 @@ std::unique_ptr<UpstreamConnection> Endpoint::make() {
 void Endpoint::give(std::unique_ptr<UpstreamConnection> connection) {
   const State state = server_.state();
   const bool is_leaving = state == State::Draining || state == State::Down;  // there will be no use for it
-  if (settings_->max_idle == 0 || is_leaving || is_retired_) return drop(std::move(connection));
+  // First of all is_retired_: the settings of an endpoint that a reload removed may be gone.
+  if (is_retired_ || is_leaving || settings_->max_idle == 0) return drop(std::move(connection));
   if (idle_count_ >= settings_->max_idle) discard(*idle_.back());
   connection->rest();
   timeouts_idle_.arm(connection->idle_timeout_, settings_->idle_timeout);

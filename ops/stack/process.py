@@ -176,6 +176,8 @@ class Process:
                 pass
         wait_until(lambda: not self.is_running() and all(start_time(pid) is None for pid in victims[1:]), 10,
                    f"{self.name} does not die")
+        if self.popen is not None:
+            self.popen.wait(patient(10))  # until all its threads have ended: till then its locks and sockets are in use
 
     def rss_bytes(self):
         """What it holds of memory."""

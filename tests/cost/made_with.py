@@ -13,7 +13,7 @@ def here():
         system = dict(line.strip().replace('"', "").split("=", 1) for line in lines if "=" in line)
     listed = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *PACKAGES], capture_output=True, text=True).stdout
     return {"release": f"{system['ID']} {system.get('VERSION_ID', 'testing')} {os.uname().machine}", "compiler": compiler(built("lb")),
-            **dict(line.split() for line in listed.splitlines())}
+            **dict(words for line in listed.splitlines() if len(words := line.split()) == 2)}
 
 
 def compiler(program):

@@ -158,7 +158,7 @@ def test_check_reports_a_port_in_use_only_if_asked(tmp_path, which):
     assert check(tmp_path, text)[0] == 0
     code, _, errors = check(tmp_path, text, "--ports")
     taken.close()
-    assert code == 1 and f"'127.0.0.1:{taken.port}': somebody else listens there; stop what listens there" in errors
+    assert code == 1 and f"'127.0.0.1:{taken.port}': somebody else listens there; stop the process that owns the port" in errors
     assert check(tmp_path, text, "--ports")[0] == 0
 
 

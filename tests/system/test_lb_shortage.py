@@ -1,6 +1,8 @@
 """lb itself is short of something (descriptors, ports, memory): no server is blamed, and requests go on when there is enough again."""
+import re
 import resource
 
+import pytest
 from system.upstream import Client, eventually, response
 
 
@@ -8,6 +10,9 @@ def test_out_of_descriptors_is_no_servers_fault(start_lb, upstream):
     servers = [upstream(lambda request: response(fields=[("Connection", "close")])) for _ in range(2)]
     lb = start_lb("workers: 1\nupstreams: [" + ", ".join(f"'{server.address}'" for server in servers) + "]\n"
                   "health: {uri: /health, interval: 20ms}\nretry: {deadline: 10m, budget: {min_per_second: 5}}\n")
+    with open(f"/proc/{lb.process.pid}/maps") as maps:
+        if re.search(r"/libubsan", maps.read()):
+            pytest.skip("UBSan takes an object for invalid if it cannot open a pipe to look at it")
     client, admin = Client(lb.public, 60), Client(lb.admin, 60)
     assert client.get()[0] == 200
     limits = resource.prlimit(lb.process.pid, resource.RLIMIT_NOFILE)

@@ -151,7 +151,7 @@ TEST_CASE("an address to listen on that is none is an error that says what to wr
       {"http://127.0.0.1:8080", "a URL; write host:port, for example 127.0.0.1:8080"},
       {"unix:/run/lb.sock", "a Unix socket, which lb does not support yet"},
       {"8080", "no host; write host:port, for example 127.0.0.1:8080"},
-      {"localhost:8080", "not an IP address; write one of this machine's, for example 127.0.0.1:8080, or *:8080"},
+      {"localhost:8080", "not an IP address; write one of this machine's, for example 127.0.0.1:8080, or '*:8080'"},
   };
   for (const auto& [address, expected] : rows) {
     const std::string all = errors(kOne + "admin: {listen: '" + address + "'}\n");
@@ -160,11 +160,13 @@ TEST_CASE("an address to listen on that is none is an error that says what to wr
   }
 }
 
-TEST_CASE("*:8080 and :8080 mean all addresses, IPv4 and IPv6") {
-  for (const char* address : {"*:8080", ":8080", "[::]:8080"}) {
+TEST_CASE("*:8080 means all addresses, IPv4 and IPv6; :8080 means all IPv4 addresses") {
+  for (const char* address : {"*:8080", "[::]:8080"}) {
     CHECK(read(kOne + "admin: {listen: '" + address + "'}\n").admin.text() == "[::]:8080");
   }
-  CHECK(read(kOne + "admin: {listen: '0.0.0.0:8080'}\n").admin.text() == "0.0.0.0:8080");
+  for (const char* address : {":8080", "0.0.0.0:8080"}) {
+    CHECK(read(kOne + "admin: {listen: '" + address + "'}\n").admin.text() == "0.0.0.0:8080");
+  }
 }
 
 TEST_CASE("a section written as one value is an error that says what to write") {

@@ -34,8 +34,27 @@ TEST_CASE("the error names the field in which lb sends the same") {
 }
 
 TEST_CASE("values that only look similar are no placeholders") {
-  for (const char* value : {"", "{}", "$", "%", "%[", "{", "{\"group\":\"default\",\"max_age\":60}", "{ a }", "{a",
-                            "$5.00", "Bearer pa$word", "a%20b", "%C3%A9", "%[1]", "max-age=60", "default-src 'self'"}) {
+  for (const char* value : {"",
+                            "{}",
+                            "$",
+                            "%",
+                            "%[",
+                            "{",
+                            "{\"group\":\"default\",\"max_age\":60}",
+                            "{ a }",
+                            "{a",
+                            "$5.00",
+                            "Bearer pa$word",
+                            "a%20b",
+                            "%C3%A9",
+                            "%[1]",
+                            "max-age=60",
+                            "default-src 'self'",
+                            "Bearer $ecretword1",
+                            "Basic $argon2id$v=19",
+                            "/{username}",
+                            "${token}",
+                            "$hosts"}) {
     CAPTURE(value);
     CHECK_FALSE(placeholder_error(value).has_value());
   }
