@@ -150,6 +150,22 @@ def test_a_request_at_a_server_that_leaves_is_answered_by_it(start_lb, upstream)
     assert ledger(lb)["answered"] == 10 and ledger(lb)["imbalance"] == 0
 
 
+def test_a_request_outlives_two_reloads_of_which_the_second_removes_its_server(start_lb, upstream):
+    """Its connection is given back to an endpoint whose settings, of the first reload, are gone: seen with AddressSanitizer."""
+    release = []
+    servers = {**named(upstream, "old", answer=held(release)), **named(upstream, "new")}
+    lb = start_lb("workers: 1\n" + pool(servers, ["old"]))
+    client = Client(lb.public)
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    eventually(lambda: servers["old"].requests)
+    reloaded(lb, pool(servers, ["old", "new"], HEALTH + "connections: {max_idle: 5}\n"))
+    reloaded(lb, pool(servers, ["new"]))
+    assert who(lb) == {"new"}, "the second reload is in force in the worker"
+    release.append(True)
+    assert client.response()[2] == b"held"
+    assert client.get()[2] == b"new"
+
+
 def test_a_request_whose_server_leaves_and_dies_goes_on_with_those_that_are_there_now(start_lb, upstream):
     die = []
     servers = {**named(upstream, "old", answer=held(die, None)), **named(upstream, "new")}
