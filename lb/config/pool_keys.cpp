@@ -28,8 +28,10 @@ Wrong parse_authority(ServerSettings& server, std::string_view text) {
     return "no host; write where the server listens, for example 127.0.0.1:" + std::to_string(parts->port);
   }
   if (parts->port == 0) return "no server listens on port 0; write its port";
-  const bool is_name = std::none_of(parts->host.begin(), parts->host.end(), [](char c) {
-    return c <= ' ' || c == 0x7f || std::string_view("*{}$%<>\"'\\()[]|").find(c) != std::string_view::npos;
+  const bool may_have_scope = text.starts_with('[');  // [fe80::1%eth0]:3001
+  const bool is_name = std::none_of(parts->host.begin(), parts->host.end(), [may_have_scope](char c) {
+    if (c == '%') return !may_have_scope;
+    return c <= ' ' || c == 0x7f || std::string_view("*{}$<>\"'\\()[]|").find(c) != std::string_view::npos;
   });
   if (!is_name) return "not a host name; write a name or an IP address, for example 127.0.0.1:3001";
   server.authority = text;

@@ -160,6 +160,10 @@ TEST_CASE("an address to listen on that is none is an error that says what to wr
   }
 }
 
+TEST_CASE("a link-local address of an upstream may have a scope") {
+  CHECK(errors("upstreams: ['[fe80::1%eth0]:3001']\n").empty());
+}
+
 TEST_CASE("*:8080 means all addresses, IPv4 and IPv6; :8080 means all IPv4 addresses") {
   for (const char* address : {"*:8080", "[::]:8080"}) {
     CHECK(read(kOne + "admin: {listen: '" + address + "'}\n").admin.text() == "[::]:8080");
