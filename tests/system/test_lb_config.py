@@ -184,10 +184,9 @@ def test_the_reference_and_the_samples_are_true():
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("host", ["*", ""])
-def test_a_listener_on_all_addresses_takes_ipv4_and_ipv6_clients(start_lb, upstream, host):
+def test_a_listener_on_all_addresses_takes_ipv4_and_ipv6_clients(start_lb, upstream):
     server = upstream()
-    lb = start_lb(f"listen: '{host}:0'\nupstreams: ['{server.address}']\ntrusted_proxies: [127.0.0.1]\n")
+    lb = start_lb(f"listen: '*:0'\nupstreams: ['{server.address}']\ntrusted_proxies: [127.0.0.1]\n")
     for client, expected in (("127.0.0.1", "127.0.0.1"), ("::1", "::1")):
         with socket.create_connection((client, lb.public), timeout=10) as connection:
             connection.sendall(b"GET /seen HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\nConnection: close\r\n\r\n")

@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 
 def pools(server, names):
     """A configuration with these pools, of two servers each."""
-    text = "pools:\n" + "".join(f"  {name}: {{timeouts: {{first_byte: 1h}}, upstreams: [{{address: '{server.address}', name: one}}, {{address: '127.0.0.1:9', name: two, backup: true}}]}}\n"
+    text = "timeouts: {first_byte: 1h}\npools:\n" + "".join(f"  {name}: {{upstreams: [{{address: '{server.address}', name: one}}, {{address: '127.0.0.1:9', name: two, backup: true}}]}}\n"
                                 for name in names)
     return text + "routes:\n" + "".join(f"  - {{host: {name}.test, pool: {name}}}\n" for name in names)
 
