@@ -7,6 +7,8 @@ from system.test_lb_admin import change
 from system.test_lb_reload import ledger, write
 from system.upstream import Client, ask, eventually, response
 
+pytestmark = pytest.mark.long  # above all under a sanitizer
+
 POOLS = 100
 MIB = 1024 * 1024
 
