@@ -193,7 +193,7 @@ Control::Control(Settings settings, Settings asked, std::string file, std::vecto
 }
 
 /// The loop does not turn any more, so nothing that is destroyed here calls anything else. The order is that of use:
-/// whoever uses something goes before it.
+/// users go before what they use.
 Control::~Control() {
   for (const auto& worker : workers_) worker->stop();
   for (const auto& worker : workers_) worker->join();  // from here on there is no other thread

@@ -48,7 +48,7 @@ class Loop {
   /// round.
   void defer(void* object, Deferred task);
 
-  /// Runs what was deferred now. For the end of whoever deferred it, when the loop does not turn any more.
+  /// Runs all deferred tasks now: after a sweep of timeouts, and when their owner ends and the loop turns no more.
   void settle() { run_deferred(); }
 
   /// Destroys `object` before the loop next sleeps, when none of its functions is on the stack any more.

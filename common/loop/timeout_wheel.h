@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-/// One pending time-out; a member of whoever waits. It disarms itself when it dies.
+/// One pending time-out, a member of the object that waits. It disarms itself when it is destroyed.
 class Timeout : public ListHook<Timeout> {
  public:
   using Expired = void (*)(void* owner);

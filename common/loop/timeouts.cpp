@@ -39,7 +39,8 @@ Timeouts::~Timeouts() {
 }
 
 void Timeouts::arm(Timeout& timeout, std::chrono::milliseconds after) {
-  // At least a millisecond on, so that whoever re-arms in its own expiry cannot keep sweep() busy for ever.
+  // At least a millisecond on, so that a time-out that re-arms itself when it expires cannot keep sweep() busy for
+  // ever.
   const TimePoint look_at = wheel_.arm(timeout, loop_.now() + std::max(after, std::chrono::milliseconds(1)));
   if (look_at < wake_at_) wake_at(look_at);
 }

@@ -1,8 +1,8 @@
 // Names to addresses, by the system's resolver.
 //
-// getaddrinfo() blocks, for as long as a DNS server is silent, and cannot be interrupted. So whoever must not block
-// calls it on a detached thread, which shares nothing but a mailbox or a result: nobody waits for it, the end of the
-// program included.
+// getaddrinfo() blocks, for as long as a DNS server is silent, and cannot be interrupted. So a thread that must not
+// block has it called on a detached thread, which shares nothing but a mailbox or a result: nobody waits for it, the
+// end of the program included.
 #pragma once
 
 #include "common/loop/mailbox.h"
